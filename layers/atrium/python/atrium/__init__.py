@@ -1,0 +1,1 @@
+"""Atrium: tenants, documents, retrieval and answers with verified citations, on Lambda and Postgres."""

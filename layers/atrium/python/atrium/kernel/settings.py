@@ -1,0 +1,72 @@
+"""Every environment variable that Atrium reads, typed and validated at cold start. Nothing else reads the environment.
+
+Secrets are never here: a setting names the secret, the secret store holds it. docs/configuration.md is the
+reader's copy of this file; a test keeps the two equal.
+"""
+
+from functools import cache
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One deployment's settings. Durations in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True)
+
+    target: Literal["local", "aws"] = Field(default="local", validation_alias="ATRIUM_TARGET")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    database_host: str = "127.0.0.1"
+    database_port: int = 5432
+    database_name: str = "atrium"
+    database_user: str = "atrium_app"
+    # Empty on AWS, where every function logs in with a 15-minute IAM token; the local cloud makes a random one.
+    database_password: str = Field(default="", repr=False)
+    database_sslmode: Literal["disable", "require", "verify-full"] = "disable"
+    # 0: one lazy connection per container (Lambda). More: a pool of that size (the edge, tests).
+    database_pool_size: int = Field(default=0, ge=0, le=100)
+    database_statement_timeout: float = Field(default=25, gt=0)
+    # migrate only: the secret that holds Aurora's master login; empty where the password above is the master's.
+    database_master_secret: str = ""
+
+    bucket: str = "atrium"
+    ingest_queue_url: str = ""
+    outbox_queue_url: str = ""
+    pipeline_arn: str = ""
+    event_bus: str = ""
+    # Where a browser or curl reaches S3, if not where the SDK does (the emulator): presigned URLs carry it.
+    s3_public_url: str = ""
+
+    keyring_secret: str = "atrium/keyring"
+    operator_secret: str = "atrium/operator"
+    provider_secret_prefix: str = "atrium/providers/"
+
+    public_url: str = "http://127.0.0.1:8080"
+    token_issuer: str = "atrium"
+    token_audience: str = "atrium-api"
+    access_token_ttl: int = Field(default=600, ge=60, le=3600)
+    registration: Literal["open", "invite", "closed"] = "open"
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+
+    rate_limit_principal: int = Field(default=50, ge=1)
+    rate_limit_tenant: int = Field(default=200, ge=1)
+    rate_limit_public: int = Field(default=20, ge=1)
+
+    upload_limit: int = Field(default=4 * 1024 * 1024, ge=1)
+    body_limit: int = Field(default=1024 * 1024, ge=1)
+    document_limit: int = Field(default=100 * 1024 * 1024, ge=1)
+
+    chat_model: str = "local/extractive"
+    embedding_model: str = "local/all-minilm-l6-v2"
+    model_dir: str = "/opt/model"
+    openai_base_url: str = "https://api.openai.com/v1"
+    sse_heartbeat: float = Field(default=15, gt=0)
+
+
+@cache
+def load_settings() -> Settings:
+    """The process's settings, read once; a wrong value stops the cold start with a message that names it."""
+    return Settings()
