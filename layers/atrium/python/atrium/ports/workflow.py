@@ -1,6 +1,9 @@
 """Long work with steps, retried and resumed by a state machine."""
 
+import json
 from typing import Protocol
+
+from atrium.ports import aws
 
 
 class Workflow(Protocol):
@@ -9,3 +12,19 @@ class Workflow(Protocol):
     async def start(self, name: str, payload: dict[str, object]) -> bool:
         """Start an execution named `name`; False when one of that name runs or ran with the same input already."""
         ...
+
+
+class StepFunctionsWorkflow:
+    """`Workflow` on a standard state machine, whose execution names stay taken for 90 days."""
+
+    def __init__(self, arn: str) -> None:
+        self._arn = arn
+
+    async def start(self, name: str, payload: dict[str, object]) -> bool:
+        """See `Workflow.start`."""
+
+        def start() -> bool:
+            aws.client("stepfunctions").start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(payload))
+            return True
+
+        return bool(await aws.call("workflow", start, absent=("ExecutionAlreadyExists",), default=False))

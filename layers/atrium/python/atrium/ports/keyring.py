@@ -1,0 +1,76 @@
+"""The deployment's own keys: one secret, made by `migrate`, read by everyone, rotated by adding a kid in front."""
+
+import asyncio
+import json
+import secrets
+import time
+from base64 import b64decode, b64encode
+from dataclasses import dataclass, field
+from typing import Self
+
+from atrium.kernel.errors import Unavailable
+from atrium.ports.secrets import Secrets
+
+_CACHE_SECONDS = 300
+# A forged kid in a token must not become a way to make us ask the secret store on every request.
+_REFRESH_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """32 random bytes and the name under which what they signed is found again."""
+
+    kid: str
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """Newest key first: the first signs, all verify.
+
+    signing: Ed25519 seeds of access tokens; pepper: HMAC-SHA256 of API keys; cursor: MAC of list cursors;
+    data: AES-256-GCM of tenants' secrets at rest.
+    """
+
+    signing: tuple[Key, ...]
+    pepper: tuple[Key, ...]
+    cursor: tuple[Key, ...]
+    data: tuple[Key, ...]
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Parse the secret; `Unavailable` when it is not a keyring."""
+        try:
+            rings = json.loads(text)
+            return cls(**{use: tuple(Key(k["kid"], b64decode(k["key"])) for k in rings[use]) for use in cls.__slots__})
+        except (ValueError, KeyError, TypeError) as exc:
+            raise Unavailable("the keyring secret is not readable") from exc
+
+
+def new_keyring() -> str:
+    """A keyring of fresh random keys, as the JSON that the secret holds."""
+    return json.dumps({use: [_new_key()] for use in Keyring.__slots__})
+
+
+def _new_key() -> dict[str, str]:
+    return {"kid": secrets.token_hex(4), "key": b64encode(secrets.token_bytes(32)).decode()}
+
+
+class KeyringSource:
+    """Reads the keyring, keeps it five minutes, and reads it again when a caller met an unknown kid."""
+
+    def __init__(self, store: Secrets, name: str) -> None:
+        self._store = store
+        self._name = name
+        self._keyring: Keyring | None = None
+        self._read_at = 0.0
+        self._lock = asyncio.Lock()
+
+    async def get(self, *, refresh: bool = False) -> Keyring:
+        """The keyring; `refresh` after an authentication failure that a rotation would explain."""
+        async with self._lock:
+            age = time.monotonic() - self._read_at
+            if self._keyring is None or age > (_REFRESH_SECONDS if refresh else _CACHE_SECONDS):
+                self._keyring = Keyring.from_json(await self._store.get(self._name))
+                self._read_at = time.monotonic()
+            return self._keyring
