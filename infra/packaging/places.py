@@ -1,0 +1,60 @@
+"""Where things are read from and built to, for which machine, with which uv."""
+
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+PlatformName = Literal["local", "lambda-arm64"]
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON_VERSION = "3.13"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """One build: sources under `root`, results under `root`/build/`platform`."""
+
+    platform: PlatformName
+    root: Path = ROOT
+
+    @property
+    def build(self) -> Path:
+        """Everything built for this platform."""
+        return self.root / "build" / self.platform
+
+    @property
+    def model(self) -> Path:
+        """The embedding model, the same for every platform."""
+        return self.root / "build" / "model"
+
+    def layer(self, name: str) -> Path:
+        """What becomes /opt: `python/` and, in the embed layer, `model/`."""
+        return self.build / "layers" / name
+
+    def function(self, name: str) -> Path:
+        """What becomes /var/task."""
+        return self.build / "functions" / name
+
+    @property
+    def wheels(self) -> str:
+        """The machine that wheels are chosen for, in uv's words; empty for the one this runs on."""
+        # aarch64-manylinux2014 would silently select an older psycopg.
+        return "aarch64-manylinux_2_28" if self.platform == "lambda-arm64" else ""
+
+    @property
+    def machine(self) -> str:
+        """What the built packages run on, for hashes."""
+        return self.wheels or f"{sys.platform}-{platform.machine()}"
+
+
+def uv() -> str:
+    """The uv to use: $UV, beside this Python, or on PATH."""
+    beside = Path(sys.executable).with_name("uv")
+    found = os.environ.get("UV") or (str(beside) if beside.exists() else shutil.which("uv"))
+    if not found:
+        raise SystemExit("uv was not found: set UV to its path, or run this through the Makefile, which brings its own")
+    return found
