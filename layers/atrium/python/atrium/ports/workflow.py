@@ -10,7 +10,7 @@ class Workflow(Protocol):
     """One state machine. Errors: `Unavailable` when it cannot be reached."""
 
     async def start(self, name: str, payload: dict[str, object]) -> bool:
-        """Start an execution named `name`; False when one of that name runs or ran with the same input already."""
+        """Start an execution named `name`, once: while it runs a second call changes nothing; False when it has ended already."""
         ...
 
 

@@ -1,0 +1,139 @@
+"""The boto3 adapters against moto: round trips, absence, outages, and what a signed URL says."""
+
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from atrium.kernel.errors import NotFound, Unavailable
+from atrium.ports import aws
+from atrium.ports.queue import SqsQueue
+from atrium.ports.secrets import SecretsManagerSecrets
+from atrium.ports.storage import S3Storage
+from atrium.ports.workflow import StepFunctionsWorkflow
+
+BUCKET = "atrium-test"
+
+
+@pytest.fixture(autouse=True)
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        aws.client.cache_clear()
+        yield
+        aws.client.cache_clear()
+
+
+@pytest.fixture
+def storage() -> S3Storage:
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    return S3Storage(BUCKET)
+
+
+async def test_an_object_comes_back_as_it_was_put(storage: S3Storage) -> None:
+    first = await storage.put("a/b.txt", b"one", content_type="text/plain", metadata={"sha256": "x"})
+    second = await storage.put("a/b.txt", b"second", content_type="text/plain")
+    assert await storage.get("a/b.txt") == b"second"
+    assert await storage.get("a/b.txt", first.version_id) == b"one"
+    assert (await storage.head("a/b.txt")).size == 6
+    assert (await storage.head("a/b.txt")).version_id == second.version_id
+    assert [key async for key in storage.list("a/")] == ["a/b.txt"]
+
+
+async def test_delete_leaves_no_version_and_touches_no_neighbour(storage: S3Storage) -> None:
+    for key in ("a/b", "a/b", "a/bc"):
+        await storage.put(key, b"x", content_type="text/plain")
+    await storage.delete("a/b")
+    await storage.delete("a/b")
+    listing = aws.client("s3").list_object_versions(Bucket=BUCKET)
+    assert [v["Key"] for v in listing["Versions"]] == ["a/bc"]
+    assert "DeleteMarkers" not in listing
+    assert not await storage.exists("a/b")
+
+
+async def test_an_absent_object_is_not_found(storage: S3Storage) -> None:
+    with pytest.raises(NotFound):
+        await storage.get("nowhere")
+    with pytest.raises(NotFound):
+        await storage.head("nowhere")
+
+
+async def test_listing_goes_past_one_page(storage: S3Storage) -> None:
+    s3 = aws.client("s3")
+    for number in range(1003):
+        s3.put_object(Bucket=BUCKET, Key=f"p/{number:04d}", Body=b"")
+    assert len([key async for key in storage.list("p/")]) == 1003
+
+
+async def test_a_download_url_is_signed_for_the_public_origin_as_an_attachment() -> None:
+    storage = S3Storage(BUCKET, "http://localhost:4599")
+    url = urlsplit(
+        await storage.presign_get("k/ü.pdf", filename='Prüf"ung\r\n.pdf', content_type="application/pdf", expires_in=300)
+    )
+    query = parse_qs(url.query)
+    assert url.netloc == "localhost:4599"
+    assert query["X-Amz-Expires"] == ["300"]
+    (disposition,) = query["response-content-disposition"]
+    assert disposition.startswith('attachment; filename="Pr_f_ung__.pdf"')
+    assert "filename*=UTF-8''Pr%C3%BCf%22ung%0D%0A.pdf" in disposition
+
+
+async def test_messages_and_their_queue() -> None:
+    sqs = aws.client("sqs")
+    url = sqs.create_queue(QueueName="q")["QueueUrl"]
+    queue = SqsQueue(url)
+    await queue.reachable()
+    await queue.send("hello")
+    assert sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"] == "hello"
+    with pytest.raises(Unavailable):
+        await SqsQueue(url + "-absent").send("lost")
+
+
+async def test_a_secret_is_created_once() -> None:
+    store = SecretsManagerSecrets()
+    with pytest.raises(NotFound):
+        await store.get("s")
+    assert await store.create("s", "one")
+    assert not await store.create("s", "two")
+    assert await store.get("s") == "one"
+    await store.put("s", "three")
+    assert await store.get("s") == "three"
+
+
+async def test_an_execution_of_one_name_starts_once() -> None:
+    states = aws.client("stepfunctions")
+    arn = states.create_state_machine(
+        name="m",
+        definition='{"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}',
+        roleArn="arn:aws:iam::123456789012:role/states",
+    )["stateMachineArn"]
+    workflow = StepFunctionsWorkflow(arn)
+    assert await workflow.start("doc-1-1", {"version": 1})
+    await workflow.start("doc-1-1", {"version": 1})
+    assert len(states.list_executions(stateMachineArn=arn)["executions"]) == 1
+
+
+async def test_an_execution_that_has_ended_is_not_started_again() -> None:
+    stub = Stubber(aws.client("stepfunctions"))
+    stub.add_client_error("start_execution", "ExecutionAlreadyExists")
+    with stub:
+        assert not await StepFunctionsWorkflow("arn:aws:states:us-east-1:123456789012:stateMachine:m").start("doc-1-1", {})
+
+
+async def test_an_unreachable_service_is_unavailable() -> None:
+    def refuse() -> None:
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
+
+    with pytest.raises(Unavailable, match="object storage"):
+        await aws.call("object storage", refuse)
