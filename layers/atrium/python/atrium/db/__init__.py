@@ -1,1 +1,7 @@
-"""Postgres: the pool, tenant transactions, the query loader, the migrator and the schema."""
+"""The data core: connections, tenant transactions, queries by name, and the migrator (`atrium.db.migrator`)."""
+
+from atrium.db.database import Database
+from atrium.db.queries import Queries, load_queries
+from atrium.db.transaction import Row, Transaction
+
+__all__ = ["Database", "Queries", "Row", "Transaction", "load_queries"]
