@@ -31,7 +31,7 @@ CREDENTIALS: Final = {
     "AWS_REGION": REGION,
 }
 # What a machine behind a proxy or a private certificate authority needs to reach a model provider.
-_NETWORK: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+NETWORK: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def attach_emulator(state_dir: Path) -> Emulator | None:
 
 
 def _environment(home: Path, port: int) -> Mapping[str, str]:
-    network = {name: os.environ[name] for name in _NETWORK if name in os.environ}
+    network = {name: os.environ[name] for name in NETWORK if name in os.environ}
     return network | {
         "PATH": os.environ.get("PATH", os.defpath),  # Node, for the CDK's own custom resources
         "HOME": str(home),

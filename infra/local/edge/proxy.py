@@ -50,7 +50,7 @@ class Proxy:
         try:
             body = await _read_body(receive)
         except BodyTooLargeError:
-            await _problem(scope, send, 413, "too-large", "Content too large", f"The limit is {BODY_LIMIT} bytes.")
+            await _problem(scope, send, 413, "payload-too-large", "Payload too large", f"The limit is {BODY_LIMIT} bytes.")
             return
         except ClientGoneError:
             return

@@ -1,0 +1,111 @@
+"""One local cloud: its parts in the order they need each other. `make up` and the end-to-end tests both start it here."""
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from infra.local.console import step
+from infra.local.deploy import Site, build, deploy, outputs
+from infra.local.edge.launch import Edge, attach_edge, start_edge
+from infra.local.emulator import Emulator, attach_emulator, start_emulator
+from infra.local.postgres import PostgresServer, attach_postgres, start_postgres
+from infra.local.providers import copy_provider_keys
+from infra.local.state import CLONE, LocalCloudError, private_dir
+
+DEFAULT_PORT: Final = 8080
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A running local cloud. `outputs` are the stack's, by name."""
+
+    state_dir: Path
+    postgres: PostgresServer
+    emulator: Emulator
+    edge: Edge
+    outputs: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        """The origin of the API."""
+        return self.edge.url
+
+    @property
+    def bucket(self) -> str:
+        """The bucket with the drop folder."""
+        return self.outputs["BucketName"]
+
+
+def start(state_dir: Path, *, port: int = DEFAULT_PORT, emulator_port: int = 0, env_file: Path | None = CLONE / ".env") -> Cloud:
+    """Start what does not run and bring the rest up to date. Twice in a row it only checks.
+
+    Args:
+        state_dir: Everything is kept there.
+        port: The edge's.
+        emulator_port: 0 keeps the last one, else 4566 when free.
+        env_file: Where provider keys come from; None leaves the secret store without any.
+    """
+    with _exclusive(private_dir(state_dir)):
+        with step("layers and functions"):
+            build()
+        with step("Postgres 18 with pgvector"):
+            postgres = start_postgres(state_dir / "postgres")
+        with step("AWS emulator"):
+            emulator = start_emulator(state_dir, emulator_port)
+        if env_file is not None:
+            copy_provider_keys(emulator, env_file)
+        with step("the stack (cdk deploy)"):
+            put_out = deploy(Site(postgres, emulator, f"http://127.0.0.1:{port}"), state_dir)
+        with step("the edge"):
+            edge = start_edge(state_dir, emulator, port=port, base=_api_base(put_out))
+        return Cloud(state_dir, postgres, emulator, edge, put_out)
+
+
+def attach(state_dir: Path) -> Cloud:
+    """The running cloud. Raises LocalCloudError naming the part that does not run."""
+    postgres = attach_postgres(state_dir / "postgres")
+    emulator = attach_emulator(state_dir)
+    edge = attach_edge(state_dir)
+    if postgres is None or emulator is None or edge is None:
+        parts = {"Postgres": postgres, "the AWS emulator": emulator, "the edge": edge}
+        missing = ", ".join(name for name, part in parts.items() if part is None)
+        raise LocalCloudError(f"Not running: {missing}. Start it with: make up")
+    return Cloud(state_dir, postgres, emulator, edge, outputs(emulator))
+
+
+def stop(state_dir: Path) -> list[str]:
+    """End exactly the processes that `start` started, front to back; data stays. Returns what was stopped."""
+    if not state_dir.exists():
+        return []
+    with _exclusive(private_dir(state_dir)):
+        parts = {
+            "the edge": attach_edge(state_dir),
+            "the AWS emulator": attach_emulator(state_dir),
+            "Postgres": attach_postgres(state_dir / "postgres"),
+        }
+        running = {name: part for name, part in parts.items() if part is not None}
+        for part in running.values():
+            part.stop()
+    return list(running)
+
+
+def reset(state_dir: Path) -> None:
+    """Stop, and delete everything the local cloud kept."""
+    stop(state_dir)
+    shutil.rmtree(state_dir, ignore_errors=True)
+
+
+def _api_base(put_out: dict[str, str]) -> str:
+    return f"/_aws/execute-api/{put_out['ApiId']}/{put_out['ApiStage']}"
+
+
+@contextmanager
+def _exclusive(state_dir: Path) -> Iterator[None]:
+    """One command at a time changes a state folder; the second waits."""
+    with (state_dir / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,128 @@
+"""`cdk deploy` of the real stack onto the emulator, and what it put out.
+
+Nothing of the caller's AWS configuration reaches the CDK here, so target=local cannot land in a real account.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from infra.areas import FUNCTIONS
+from infra.local.emulator import Emulator
+from infra.local.postgres import DATABASE, PostgresServer
+from infra.local.state import CLONE, LocalCloudError, private_dir, read_record, write_record
+from infra.packaging.places import Places
+from infra.settings import PREFIX
+
+STACK: Final = "Atrium"
+_CDK: Final = CLONE / "node_modules" / ".bin" / "cdk"
+_COMPLETE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the parts of one local cloud answer."""
+
+    postgres: PostgresServer
+    emulator: Emulator
+    public_url: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What infra/settings.py reads on target=local."""
+        return {
+            "ATRIUM_LOCAL_DB_HOST": self.postgres.host,
+            "ATRIUM_LOCAL_DB_PORT": str(self.postgres.port),
+            "ATRIUM_LOCAL_DB_NAME": DATABASE,
+            "ATRIUM_LOCAL_DB_PASSWORD": self.postgres.master_password,
+            "ATRIUM_LOCAL_PUBLIC_URL": self.public_url,
+            "ATRIUM_LOCAL_S3_URL": self.emulator.url,
+            "ATRIUM_LOCAL_AWS_ENDPOINT": self.emulator.url,
+        }
+
+
+def build() -> None:
+    """Build the layers and bundles whose sources changed."""
+    answer = subprocess.run([sys.executable, "-m", "infra.packaging", "--platform", "local"], cwd=CLONE, check=False)
+    if answer.returncode != 0:
+        raise LocalCloudError("The layers could not be built; the lines above say why.")
+
+
+def deploy(site: Site, state_dir: Path) -> dict[str, str]:
+    """Deploy when anything that goes in has changed, or the emulator lost what was deployed. Returns the stack's outputs."""
+    home = private_dir(state_dir / "deploy")
+    key = _key(site)
+    if read_record(home / "deployed.json").get("key") == key and _in_place(site.emulator):
+        return outputs(site.emulator)
+    _run_cdk(["bootstrap", "--quiet"], site, home)
+    _run_cdk(["deploy", "--all", "--require-approval", "never", "--concurrency", "2"], site, home)
+    write_record(home / "deployed.json", {"key": key})
+    return outputs(site.emulator)
+
+
+def outputs(emulator: Emulator) -> dict[str, str]:
+    """The deployed stack's outputs by name; empty when it is not there."""
+    stack = _stack(emulator)
+    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+
+
+def _stack(emulator: Emulator) -> dict[str, Any]:
+    try:
+        (stack,) = emulator.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    except ClientError:  # the emulator, like AWS, answers ValidationError for an unknown stack
+        return {}
+    return dict(stack)
+
+
+def _in_place(emulator: Emulator) -> bool:
+    """Whether the emulator still has what was deployed: a kill takes it back to its last snapshot."""
+    if _stack(emulator).get("StackStatus") not in _COMPLETE:
+        return False
+    pages = emulator.client("lambda").get_paginator("list_functions").paginate()
+    there = {function["FunctionName"] for page in pages for function in page["Functions"]}
+    return there >= {f"{PREFIX}-{function.name}" for function in FUNCTIONS}
+
+
+def _key(site: Site) -> str:
+    """Hash of everything a deployment depends on: the stack's code, the built pieces, where the parts listen."""
+    digest = hashlib.sha256(json.dumps(site.environment, sort_keys=True).encode())
+    for path in _inputs():
+        digest.update(f"\0{path.relative_to(CLONE)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _inputs() -> Iterable[Path]:
+    yield CLONE / "cdk.json"
+    yield CLONE / "package-lock.json"
+    yield CLONE / "uv.lock"
+    yield from sorted((CLONE / "infra").glob("*.py"))
+    yield from sorted(Places("local").build.glob("*/*.hash"))
+
+
+def _run_cdk(arguments: list[str], site: Site, home: Path) -> None:
+    if not _CDK.exists():
+        raise LocalCloudError("The AWS CDK is not installed: run make cdk.")
+    log = home / "deploy.log"
+    with log.open("wb") as output:
+        answer = subprocess.run(
+            [str(_CDK), *arguments, "-c", "target=local", "--output", str(home / "cdk.out"), "--ci", "--no-notices"],
+            cwd=CLONE, env=_environment(site, home), stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False,
+        )  # fmt: skip
+    if answer.returncode != 0:
+        end = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
+        raise LocalCloudError(f"cdk {arguments[0]} failed. The end of {log}:\n{end}")
+
+
+def _environment(site: Site, home: Path) -> Mapping[str, str]:
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "NODE_EXTRA_CA_CERTS") if name in os.environ}
+    none = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true"}
+    return inherited | site.environment | site.emulator.environment | none | {"CDK_HOME": str(home)}
