@@ -13,7 +13,7 @@ from atrium.kernel.errors import AtriumError
 FOLDER: Final = Path(__file__).parent / "migrations"
 _FILE: Final = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9]+(?:_[a-z0-9]+)*)\.sql")
 _TEMPLATE: Final = """-- What this migration is for, in a sentence. It runs in one transaction, while the old code still serves:
--- add, then use, then remove in a later one. Every table with tenant_id: keys lead with it, CALL atrium.protect('atrium.<table>').
+-- add, then use, then remove later. Every table with tenant_id: keys lead with it, CALL atrium.protect('atrium.<table>').
 """
 
 
