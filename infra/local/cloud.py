@@ -7,16 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from infra.local.console import step
 from infra.local.deploy import Site, build, deploy, outputs
 from infra.local.edge.launch import Edge, attach_edge, start_edge
 from infra.local.emulator import Emulator, attach_emulator, start_emulator
 from infra.local.postgres import PostgresServer, attach_postgres, start_postgres
-from infra.local.providers import copy_provider_keys
+from infra.local.providers import copy_provider_keys, read_env
 from infra.local.state import CLONE, LocalCloudError, private_dir
 
 DEFAULT_PORT: Final = 8080
+# The deployment's settings (infra/settings.py) that make sense on a laptop; in .env they are written in capitals.
+SETTINGS: Final = ("chat_model", "embedding_model", "log_level", "registration", "cors_origins")
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,10 @@ def start(state_dir: Path, *, port: int = DEFAULT_PORT, emulator_port: int = 0, 
         state_dir: Everything is kept there.
         port: The edge's.
         emulator_port: 0 keeps the last one, else 4566 when free.
-        env_file: Where provider keys come from; None leaves the secret store without any.
+        env_file: Where provider keys and settings come from; None leaves the secret store without any.
     """
+    dotenv = read_env(env_file) if env_file else {}
+    settings = {name: dotenv[name.upper()] for name in SETTINGS if name.upper() in dotenv}
     with _exclusive(private_dir(state_dir)):
         with step("layers and functions"):
             build()
@@ -56,12 +61,11 @@ def start(state_dir: Path, *, port: int = DEFAULT_PORT, emulator_port: int = 0, 
             postgres = start_postgres(state_dir / "postgres")
         with step("AWS emulator"):
             emulator = start_emulator(state_dir, emulator_port)
-        if env_file is not None:
-            copy_provider_keys(emulator, env_file)
+        copy_provider_keys(emulator, dotenv)
         with step("the stack (cdk deploy)"):
-            put_out = deploy(Site(postgres, emulator, f"http://127.0.0.1:{port}"), state_dir)
+            put_out = deploy(Site(postgres, emulator, f"http://127.0.0.1:{port}", settings), state_dir)
         with step("the edge"):
-            edge = start_edge(state_dir, emulator, port=port, base=_api_base(put_out))
+            edge = start_edge(state_dir, emulator, port=port, base=urlsplit(put_out["ApiUrl"]).path)
         return Cloud(state_dir, postgres, emulator, edge, put_out)
 
 
@@ -97,10 +101,6 @@ def reset(state_dir: Path) -> None:
     """Stop, and delete everything the local cloud kept."""
     stop(state_dir)
     shutil.rmtree(state_dir, ignore_errors=True)
-
-
-def _api_base(put_out: dict[str, str]) -> str:
-    return f"/_aws/execute-api/{put_out['ApiId']}/{put_out['ApiStage']}"
 
 
 @contextmanager

@@ -29,11 +29,12 @@ _COMPLETE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 
 @dataclass(frozen=True)
 class Site:
-    """Where the parts of one local cloud answer."""
+    """Where the parts of one local cloud answer, and the settings it is deployed with (CDK context)."""
 
     postgres: PostgresServer
     emulator: Emulator
     public_url: str
+    settings: Mapping[str, str]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -93,7 +94,7 @@ def _in_place(emulator: Emulator) -> bool:
 
 def _key(site: Site) -> str:
     """Hash of everything a deployment depends on: the stack's code, the built pieces, where the parts listen."""
-    digest = hashlib.sha256(json.dumps(site.environment, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([site.environment, dict(site.settings)], sort_keys=True).encode())
     for path in _inputs():
         digest.update(f"\0{path.relative_to(CLONE)}\0".encode())
         digest.update(path.read_bytes())
@@ -112,9 +113,10 @@ def _run_cdk(arguments: list[str], site: Site, home: Path) -> None:
     if not _CDK.exists():
         raise LocalCloudError("The AWS CDK is not installed: run make cdk.")
     log = home / "deploy.log"
+    context = [word for name, value in ({"target": "local"} | dict(site.settings)).items() for word in ("-c", f"{name}={value}")]
     with log.open("wb") as output:
         answer = subprocess.run(
-            [str(_CDK), *arguments, "-c", "target=local", "--output", str(home / "cdk.out"), "--ci", "--no-notices"],
+            [str(_CDK), *arguments, *context, "--output", str(home / "cdk.out"), "--ci", "--no-notices"],
             cwd=CLONE, env=_environment(site, home), stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False,
         )  # fmt: skip
     if answer.returncode != 0:

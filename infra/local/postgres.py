@@ -27,8 +27,8 @@ DATABASE: Final = "atrium"
 MASTER: Final = "atrium_master"
 SUPERUSER: Final = "postgres"
 HOST: Final = "127.0.0.1"
-# What a migration of ours may use; on Aurora its master creates them, here only the superuser may (vector is not "trusted").
-EXTENSIONS: Final[tuple[LiteralString, ...]] = ("vector", "pg_trgm", "unaccent", "btree_gin", "pgcrypto")
+# Those of atrium/db/bootstrap.sql: Aurora's master may create them, here only the superuser (vector is not "trusted").
+EXTENSIONS: Final[tuple[LiteralString, ...]] = ("vector", "pg_trgm")
 
 _SETTINGS: Final = {
     "listen_addresses": HOST,

@@ -1,23 +1,22 @@
 """Model provider keys: from .env into the emulator's secret store, where functions look for them."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from infra.local.emulator import Emulator
-from infra.local.state import CLONE
 
 _PREFIX: Final = "atrium/providers/"
 # Provider → the variable of its key, the variable of its base URL.
 PROVIDERS: Final = {"openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL")}
 
 
-def copy_provider_keys(emulator: Emulator, env_file: Path = CLONE / ".env") -> list[str]:
-    """Write the secret of each provider whose key the file holds, delete the others'. Returns the providers that have one.
+def copy_provider_keys(emulator: Emulator, given: Mapping[str, str]) -> list[str]:
+    """Write the secret of each provider whose key is `given`, delete the others'. Returns the providers that have one.
 
-    The shell's environment is left out: a key that happens to be exported there is not meant for this.
+    `given` is a .env file's content; a key that happens to be exported in the shell is not meant for this.
     """
-    given = read_env(env_file)
     client = emulator.client("secretsmanager")
     present = []
     for provider, (key, base_url) in PROVIDERS.items():

@@ -12,7 +12,7 @@ type Send = Callable[[Message], Awaitable[None]]
 
 async def send_problem(send: Send, *, status: int, kind: str, title: str, detail: str, request_id: str) -> None:
     """Answer with an RFC 9457 problem, in the shape of the areas' own errors."""
-    problem = {"type": f"urn:atrium:error:{kind}", "title": title, "status": status, "detail": detail, "instance": request_id}
+    problem = {"type": f"urn:atrium:problem:{kind}", "title": title, "status": status, "detail": detail, "instance": request_id}
     body = json.dumps(problem).encode()
     headers = [
         (b"content-type", b"application/problem+json"),

@@ -205,4 +205,4 @@ async def test_a_dead_emulator_is_a_502_problem() -> None:
 async def test_more_than_the_gateway_takes_is_a_413_problem(client: httpx.AsyncClient) -> None:
     reply = await client.post("/api/v1/documents", content=b"x" * (BODY_LIMIT + 1))
     assert reply.status_code == 413
-    assert reply.json()["type"] == "urn:atrium:error:payload-too-large"
+    assert reply.json()["type"] == "urn:atrium:problem:payload-too-large"
