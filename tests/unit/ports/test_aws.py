@@ -10,6 +10,7 @@ from moto import mock_aws
 
 from atrium.kernel.errors import NotFound, Unavailable
 from atrium.ports import aws
+from atrium.ports.logins import iam_password
 from atrium.ports.queue import SqsQueue
 from atrium.ports.secrets import SecretsManagerSecrets
 from atrium.ports.storage import S3Storage
@@ -129,6 +130,14 @@ async def test_an_execution_that_has_ended_is_not_started_again() -> None:
     stub.add_client_error("start_execution", "ExecutionAlreadyExists")
     with stub:
         assert not await StepFunctionsWorkflow("arn:aws:states:us-east-1:123456789012:stateMachine:m").start("doc-1-1", {})
+
+
+async def test_a_database_login_is_a_signed_token_for_its_role() -> None:
+    token = await iam_password("db.cluster.us-east-1.rds.amazonaws.com", 5432)("atrium_app")
+    query = parse_qs(urlsplit("https://" + token).query)
+    assert token.startswith("db.cluster.us-east-1.rds.amazonaws.com:5432/")
+    assert query["DBUser"] == ["atrium_app"]
+    assert query["X-Amz-Expires"] == ["900"]
 
 
 async def test_an_unreachable_service_is_unavailable() -> None:

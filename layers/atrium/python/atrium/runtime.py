@@ -10,6 +10,7 @@ from atrium.db import Database
 from atrium.kernel.errors import NotFound
 from atrium.kernel.settings import Settings, load_settings
 from atrium.ports.keyring import KeyringSource
+from atrium.ports.logins import iam_password
 from atrium.ports.queue import Queue, SqsQueue
 from atrium.ports.secrets import Secrets, SecretsManagerSecrets
 from atrium.ports.storage import ObjectStorage, S3Storage
@@ -25,8 +26,10 @@ class Runtime:
 
     @cached_property
     def database(self) -> Database:
-        """Tenant transactions."""
-        return Database(self.settings)
+        """Tenant transactions; without a password the role logs in with IAM tokens."""
+        settings = self.settings
+        by_token = None if settings.database_password else iam_password(settings.database_host, settings.database_port)
+        return Database(settings, password=by_token)
 
     @cached_property
     def storage(self) -> ObjectStorage:
