@@ -75,7 +75,7 @@ migrate: environment ## run the local cloud's migrate function
 	@$(python) -m infra.local migrate
 migration: environment ## start a new migration; NAME=add_something
 	@test -n "$(NAME)" || { echo "What does it do? make migration NAME=add_something" >&2; exit 2; }
-	@$(python) -m infra.local migration $(NAME)
+	@$(python) -m atrium.db new $(NAME)
 migrate-status: environment ## which migrations the local cloud has
 	@$(python) -m infra.local migrate-status
 

@@ -50,6 +50,17 @@ class Site:
         }
 
 
+def database_environment(server: PostgresServer, user: str) -> dict[str, str]:
+    """The settings (atrium/kernel/settings.py) with which code outside a function reaches the database as `user`."""
+    return {
+        "DATABASE_HOST": server.host,
+        "DATABASE_PORT": str(server.port),
+        "DATABASE_NAME": DATABASE,
+        "DATABASE_USER": user,
+        "DATABASE_PASSWORD": server.master_password,
+    }
+
+
 def build() -> None:
     """Build the layers and bundles whose sources changed."""
     answer = subprocess.run([sys.executable, "-m", "infra.packaging", "--platform", "local"], cwd=CLONE, check=False)
