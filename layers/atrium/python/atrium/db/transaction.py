@@ -1,11 +1,10 @@
 """One tenant's transaction."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Any, Final, LiteralString
 
 import psycopg
-from psycopg import AsyncCopy, AsyncCursor
+from psycopg import AsyncCursor
 
 from atrium.db.connections import Connection, translated
 from atrium.kernel.principal import Principal
@@ -41,14 +40,6 @@ class Transaction:
         """Run a statement and return how many rows it touched."""
         with translated():
             return (await self._run(query, params)).rowcount
-
-    @asynccontextmanager
-    async def copy(self, query: LiteralString) -> AsyncIterator[AsyncCopy]:
-        """`COPY … FROM STDIN` inside this transaction; rows count when the block ends without an error."""
-        await self.begin()
-        with translated():
-            async with self._connection.cursor() as cursor, cursor.copy(query) as copy:
-                yield copy
 
     @property
     def connection(self) -> Connection:

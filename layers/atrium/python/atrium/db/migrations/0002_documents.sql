@@ -51,6 +51,7 @@ CREATE TABLE atrium.document_versions (
     CHECK ((status = 'failed') = (error_type IS NOT NULL)),
     CHECK (status <> 'processing' OR stage IS NOT NULL)
 );
+CREATE INDEX document_versions_object ON atrium.document_versions (tenant_id, object_key);   -- whether an arrival is news
 CREATE INDEX document_versions_unfinished ON atrium.document_versions (tenant_id, updated_at)
     WHERE status IN ('pending', 'processing');                   -- sweeps, in-flight caps
 CALL atrium.protect('atrium.document_versions');
