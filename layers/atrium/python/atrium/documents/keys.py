@@ -7,12 +7,15 @@ text/{tenant}/{document}/{version}.txt              the stored text
 """
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from atrium.documents.models import DEFAULT_COLLECTION
 from atrium.documents.naming import display_name, is_collection, safe_file_name
 from atrium.kernel.errors import InvalidInput
 from atrium.kernel.principal import TenantId
+
+MAX_KEY_BYTES: Final = 1024  # S3's
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,13 @@ class ForeignKey:
 def upload_key(tenant_id: TenantId, document_id: UUID, version: int, name: str, content_type: str) -> str:
     """The key of an uploaded version's bytes."""
     return f"uploads/{tenant_id}/{document_id}/{version}/{safe_file_name(name, content_type)}"
+
+
+def drop_keys(tenant_id: TenantId, collection: str, name: str) -> tuple[str, ...]:
+    """The keys under which a document of that name lies in the drop folder, unless its name was cleaned for display."""
+    short = collection == DEFAULT_COLLECTION and "/" not in name
+    keys = (f"drop/{tenant_id}/{collection}/{name}", *((f"drop/{tenant_id}/{name}",) if short else ()))
+    return tuple(key for key in keys if len(key.encode()) <= MAX_KEY_BYTES)
 
 
 def work_prefix(tenant_id: TenantId, document_id: UUID, version: int) -> str:
@@ -95,16 +105,10 @@ def _upload(tenant_id: TenantId, parts: list[str]) -> UploadKey | RejectedKey:
 
 
 def _drop(tenant_id: TenantId, parts: list[str]) -> DropKey | RejectedKey:
-    match parts:
-        case []:
-            return RejectedKey(tenant_id, "unknown-key", "The key names no file.")
-        case [name]:
-            collection = DEFAULT_COLLECTION
-        case [collection, *rest]:
-            name = "/".join(rest)
+    collection, rest = (parts[0], parts[1:]) if len(parts) > 1 else (DEFAULT_COLLECTION, parts)
     if not is_collection(collection):
         return RejectedKey(tenant_id, "bad-collection", "The first folder is no collection's name: [a-z0-9._-]{1,64}.")
     try:
-        return DropKey(tenant_id, collection, display_name(name))
+        return DropKey(tenant_id, collection, display_name("/".join(rest)))
     except InvalidInput as error:
         return RejectedKey(tenant_id, "bad-name", error.detail)

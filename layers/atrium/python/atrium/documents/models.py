@@ -108,7 +108,8 @@ _PLAIN_VERSION_COLUMNS = (
     "error_detail", "attempts", "title", "language", "pages", "characters", "chunk_count", "ready_at",
 )  # fmt: skip
 _DOCUMENT_COLUMNS = (
-    "id", "collection", "name", "metadata", "created_by", "latest_version", "ready_version", "created_at", "updated_at", "deleted_at",
+    "id", "collection", "name", "metadata", "created_by", "latest_version", "ready_version", "created_at", "updated_at",
+    "deleted_at",
 )  # fmt: skip
 
 

@@ -8,20 +8,15 @@ INSERT INTO atrium.documents (tenant_id, id, collection, name, metadata, created
 VALUES (%(tenant_id)s, %(id)s, %(collection)s, %(name)s, %(metadata)s, %(created_by)s)
 ON CONFLICT DO NOTHING
 
--- name: lock_document_named
--- The living document of a name with its latest version; other writers to it wait.
-SELECT v.*, d.* FROM atrium.documents d
-LEFT JOIN atrium.document_versions v ON v.tenant_id = d.tenant_id AND v.document_id = d.id AND v.version = d.latest_version
-WHERE d.tenant_id = %(tenant_id)s AND d.collection = %(collection)s AND d.name = %(name)s AND d.deleted_at IS NULL
-FOR UPDATE OF d
+-- name: lock_name
+-- The living document of a name; other writers to it wait. A join here would see the versions from before the wait.
+SELECT id FROM atrium.documents
+WHERE tenant_id = %(tenant_id)s AND collection = %(collection)s AND name = %(name)s AND deleted_at IS NULL
+FOR UPDATE
 
 -- name: lock_document
--- A document, tombstone or not, with one of its versions (null: the latest); other writers to it wait.
-SELECT v.*, d.* FROM atrium.documents d
-JOIN atrium.document_versions v ON v.tenant_id = d.tenant_id AND v.document_id = d.id
-  AND v.version = coalesce(%(version)s::integer, d.latest_version)
-WHERE d.tenant_id = %(tenant_id)s AND d.id = %(id)s
-FOR UPDATE OF d
+-- A document, tombstone or not; other writers to it wait.
+SELECT id FROM atrium.documents WHERE tenant_id = %(tenant_id)s AND id = %(id)s FOR UPDATE
 
 -- name: find_document
 -- A document, tombstone or not, with one of its versions (null: the latest).
@@ -45,8 +40,8 @@ ORDER BY d.created_at DESC, d.id DESC
 LIMIT %(limit)s
 
 -- name: object_keys
--- Every object that a document's versions came from, but for those that a living document has taken over.
-SELECT DISTINCT v.version, v.object_key FROM atrium.document_versions v
+-- The object that each version came from.
+SELECT v.version, v.object_key FROM atrium.document_versions v
 WHERE v.tenant_id = %(tenant_id)s AND v.document_id = %(id)s
 ORDER BY v.version
 

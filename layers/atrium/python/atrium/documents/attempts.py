@@ -1,0 +1,62 @@
+"""An attempt at a version, as its row tells it: whether there is still something to do, how far it is, how it ended."""
+
+from typing import Final
+
+from atrium.db import Database, Transaction
+from atrium.documents import outcomes, repository
+from atrium.documents.cleanup import remove_objects
+from atrium.documents.models import Document, Stage
+from atrium.documents.steps import Step
+from atrium.kernel.errors import NotFound
+from atrium.ports.storage import ObjectStorage
+
+# How far a version is when a stage begins, of 1; embedding goes from its own to publishing's.
+PROGRESS: Final = {
+    Stage.INSPECTING: 0.02,
+    Stage.EXTRACTING: 0.05,
+    Stage.CHUNKING: 0.2,
+    Stage.EMBEDDING: 0.25,
+    Stage.PUBLISHING: 0.95,
+}
+
+
+class Attempts:
+    """The rows that the pipeline's steps read and write, in short transactions."""
+
+    def __init__(self, database: Database, storage: ObjectStorage) -> None:
+        self._database = database
+        self._storage = storage
+
+    async def begin(self, step: Step, stage: Stage, progress: float | None = None) -> Document | None:
+        """The version, now in that stage; None when there is nothing to do any more. `NotFound` without a row.
+
+        Also the last thing a step does that left objects behind: it removes them when the document was deleted meanwhile.
+        """
+        async with self._database.transaction(step.principal) as tx:
+            document = await repository.find(tx, step.document_id, step.version)
+            if document is None:
+                raise NotFound("There is no such version.")
+            active = await self.active(tx, step, document)
+            if active:
+                await repository.set_stage(tx, document, stage, PROGRESS[stage] if progress is None else progress)
+        if document.deleted:
+            await remove_objects(self._database, self._storage, step.principal, document)
+        return document if active else None
+
+    async def active(self, tx: Transaction, step: Step, document: Document) -> bool:
+        """Whether this attempt has still something to do; a version that a newer one overtook is ended here."""
+        if document.deleted or not document.version.unfinished or step.attempt < document.version.attempts:
+            return False
+        if document.ready_version is not None and document.ready_version > step.version:
+            await outcomes.mark_failed(tx, document, outcomes.SUPERSEDED, "A newer version became ready first.")
+            return False
+        return True
+
+    async def fail(self, step: Step, error_type: str, detail: str) -> None:
+        """End the attempt; nothing when it has ended, or its document was deleted."""
+        async with self._database.transaction(step.principal) as tx:
+            document = await repository.lock(tx, step.document_id, step.version)
+            if document is not None and await self.active(tx, step, document):
+                await outcomes.mark_failed(tx, document, error_type, detail)
+        if document is not None and document.deleted:
+            await remove_objects(self._database, self._storage, step.principal, document)

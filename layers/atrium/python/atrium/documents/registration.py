@@ -1,0 +1,89 @@
+"""How content becomes a version of a document, whether it was uploaded or dropped, and however many arrive at once."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from atrium.db import Transaction
+from atrium.documents import repository
+from atrium.documents.arrivals import is_later
+from atrium.documents.keys import upload_key
+from atrium.documents.models import Candidate, Document, Status
+from atrium.kernel.errors import Conflict
+from atrium.kernel.ids import new_id
+
+
+class StaleWrite(Exception):
+    """This write to the object, or a later one, was registered and the document deleted or replaced since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """The document as it stands now. `new`: a version was made for this content; else the latest holds the same bytes."""
+
+    document: Document
+    new: bool
+
+
+async def register(tx: Transaction, candidate: Candidate, document_id: UUID) -> Registration:
+    """A pending version for the candidate: the next of the living document of its name, or the first of a new one.
+
+    `document_id` is the id of a document that has to be made. Content that the latest version holds already makes
+    none, nor does a write that was registered before. `StaleWrite` when a later one was, or the document was deleted since.
+    """
+    living = await _living(tx, candidate, document_id)
+    # Asked again under the document's lock: the writes to one object may be registered at the same time.
+    if candidate.sequencer and await is_stale(tx, candidate.object_key, candidate.sequencer):
+        raise StaleWrite
+    registered = await _registered(tx, candidate)
+    if isinstance(living, UUID):
+        if registered:  # as a version of a tombstone, whose object could not be removed yet
+            raise StaleWrite
+        return await _add_version(tx, candidate, living, 1)
+    if registered or _holds(living, candidate):
+        return await _keep(tx, candidate, living)
+    return await _add_version(tx, candidate, living.id, living.latest_version + 1)
+
+
+async def is_stale(tx: Transaction, object_key: str, sequencer: str) -> bool:
+    """Whether a later write to the object is known, of a tombstone's version too: what was deleted does not come back."""
+    return any(is_later(seen, sequencer) for seen in await repository.seen_sequencers(tx, object_key))
+
+
+async def _registered(tx: Transaction, candidate: Candidate) -> bool:
+    return bool(candidate.sequencer) and candidate.sequencer in await repository.seen_sequencers(tx, candidate.object_key)
+
+
+async def _keep(tx: Transaction, candidate: Candidate, living: Document) -> Registration:
+    """No new version; the latest stands for this write too, so that older writes are known to be stale."""
+    await repository.set_latest(tx, living.id, living.latest_version, candidate.metadata)
+    if candidate.sequencer and living.version.object_key == candidate.object_key:
+        await repository.see_object(
+            tx, living, sequencer=candidate.sequencer, object_version_id=candidate.object_version_id, size=candidate.size
+        )
+    return Registration(await repository.get(tx, living.id), new=False)
+
+
+async def _living(tx: Transaction, candidate: Candidate, document_id: UUID) -> Document | UUID:
+    """The living document of the name, locked, or the id of the one just made.
+
+    Twice: the first id may be taken by a tombstone (a retried request whose document was deleted meanwhile), or the
+    living document may be deleted between the two statements.
+    """
+    for new in (document_id, new_id()):
+        if await repository.insert_document(tx, new, candidate):
+            return new
+        living = await repository.lock_named(tx, candidate.collection, candidate.name)
+        if living is not None:
+            return living
+    raise Conflict("The document is being deleted: send it again.")
+
+
+def _holds(document: Document, candidate: Candidate) -> bool:
+    latest = document.version
+    return candidate.sha256 is not None and latest.sha256 == candidate.sha256 and latest.status is not Status.FAILED
+
+
+async def _add_version(tx: Transaction, candidate: Candidate, document_id: UUID, number: int) -> Registration:
+    key = candidate.object_key or upload_key(tx.principal.tenant_id, document_id, number, candidate.name, candidate.content_type)
+    await repository.insert_version(tx, document_id, number, key, candidate)
+    return Registration(await repository.get(tx, document_id), new=True)

@@ -1,0 +1,59 @@
+"""The pipeline's wire: what a state gives its function, and how a failure travels back to the state machine and from it."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final, Self
+from uuid import UUID
+
+from atrium.kernel.errors import IngestionFailed
+from atrium.kernel.principal import Principal, TenantId, worker
+
+INTERNAL: Final = "internal"
+_INTERNAL_DETAIL: Final = "Something went wrong on our side. The document can be processed again."
+# Errors that outlasted the state machine's retries, by the name of the exception's class.
+_OUTLASTED: Final = {
+    "ProviderError": ("embedding-failed", "The embedding model refused the text."),
+    "ProviderUnavailable": ("embedding-unavailable", "The embedding model could not be reached."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Which attempt at which version of whose document a state works on."""
+
+    tenant_id: TenantId
+    document_id: UUID
+    version: int
+    attempt: int
+
+    @property
+    def principal(self) -> Principal:
+        """A worker inside the tenant, and nowhere else."""
+        return worker(self.tenant_id)
+
+    @classmethod
+    def from_event(cls, event: dict[str, Any]) -> Self:
+        """From a state's input, which the execution's start made from an authenticated request or a verified key."""
+        return cls(TenantId(UUID(event["tenant_id"])), UUID(event["document_id"]), int(event["version"]), int(event["attempt"]))
+
+
+def reported(failure: IngestionFailed) -> IngestionFailed:
+    """The same failure with a message that carries its kind: Lambda passes on the class's name and the message alone."""
+    return IngestionFailed(failure.kind, json.dumps({"type": failure.kind, "detail": failure.detail}))
+
+
+def failure_of(error: dict[str, Any]) -> tuple[str, str]:
+    """Type and detail, for the document's owner, of a state machine's `{"Error", "Cause"}`. Nothing internal passes through."""
+    name = str(error.get("Error", ""))
+    if name == "IngestionFailed":
+        return _typed(str(error.get("Cause", ""))) or (INTERNAL, _INTERNAL_DETAIL)
+    return _OUTLASTED.get(name, (INTERNAL, _INTERNAL_DETAIL))
+
+
+def _typed(cause: str) -> tuple[str, str] | None:
+    """From Lambda's `{"errorType", "errorMessage", …}`, whose message is what `reported` wrote."""
+    try:
+        message = json.loads(json.loads(cause)["errorMessage"])
+        return str(message["type"]), str(message["detail"])
+    except (ValueError, KeyError, TypeError):
+        return None
