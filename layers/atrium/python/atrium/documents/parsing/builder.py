@@ -50,7 +50,7 @@ class TextBuilder:
         """The document. Raise `IngestionFailed("empty-text")` where no text was added."""
         self._end_page()
         if not self._blocks:
-            raise failed(FailureKind.EMPTY_TEXT, "No text was found in the document. Scanned pages are not read yet.")
+            raise failed(FailureKind.EMPTY_TEXT, "No text was found in the document; text in images is not read.")
         return ExtractedText(
             text="".join(self._parts),
             blocks=tuple(self._blocks),

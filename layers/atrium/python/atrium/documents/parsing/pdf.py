@@ -121,7 +121,7 @@ def _utf16_length(line: str) -> int:
 def _metadata_title(document: Any) -> str | None:
     """The title its producer wrote, unless it is a file name, as word processors leave there."""
     title = one_line(document.get_metadata_value("Title") or "").removeprefix("Microsoft Word - ")
-    looks_like_file = title.lower().endswith((".doc", ".docx", ".pdf", ".odt", ".tex", ".indd", ".qxd"))
+    looks_like_file = title.lower().endswith((".doc", ".docx", ".pdf", ".odt", ".tex", ".txt", ".indd", ".qxd"))
     return None if looks_like_file or title.lower() in {"", "untitled", "title"} else title
 
 

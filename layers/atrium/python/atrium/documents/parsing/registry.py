@@ -26,7 +26,8 @@ class ParseOptions:
 class Extractor(Protocol):
     """Reads one family of files. Pure: bytes in, structure out, no file, no network.
 
-    Both verbs raise `IngestionFailed` for a file they cannot read, and nothing else for any bytes whatever.
+    Both verbs raise `IngestionFailed` for a file they cannot read. A damaged file may make a parser raise anything
+    else; `worker`, the only caller, calls that "corrupt".
     """
 
     def inspect(self, data: bytes, options: ParseOptions) -> Inspection:

@@ -1,0 +1,118 @@
+"""Parsing as the rest of Atrium sees it: in a process of its own, with limits, so that no file can harm its reader.
+
+The process inherits nothing but what it needs to import: no secrets, no AWS credentials, no settings. It does not
+depend on /dev/shm, which Lambda lacks, and no object crosses by pickle.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+import tempfile
+from os import pathsep
+from pathlib import Path
+
+from atrium.documents.parsing.failures import FailureKind, failed
+from atrium.documents.parsing.limits import DEFAULT_LIMITS, MIB, ParserLimits
+from atrium.documents.parsing.models import ExtractedText, Inspection
+from atrium.documents.parsing.worker import MEMORY_EXIT, Job, Verb
+from atrium.kernel.errors import IngestionFailed
+
+_WORKER = "atrium.documents.parsing.worker"
+# How allocators give up: pdfium traps, C++ aborts, the kernel kills.
+_OUT_OF_MEMORY = frozenset({signal.SIGABRT, signal.SIGILL, signal.SIGTRAP, signal.SIGKILL})
+
+
+async def inspect_file(
+    path: str | Path, name: str, declared_type: str = "", *, password: str | None = None, limits: ParserLimits = DEFAULT_LIMITS
+) -> Inspection:
+    """What the file at `path` is: `name` is what its owner calls it, `declared_type` what the upload said.
+
+    Raise `IngestionFailed` with one of `FailureKind` for every file that cannot be read, and nothing else.
+    """
+    return _read(Inspection, await _run("inspect", path, name, declared_type, password, limits))
+
+
+async def extract_file(
+    path: str | Path, name: str, declared_type: str = "", *, password: str | None = None, limits: ParserLimits = DEFAULT_LIMITS
+) -> ExtractedText:
+    """The text and structure of the file at `path`; arguments and errors as `inspect_file` has them."""
+    return _read(ExtractedText, await _run("extract", path, name, declared_type, password, limits))
+
+
+async def _run(verb: Verb, path: str | Path, name: str, declared_type: str, password: str | None, limits: ParserLimits) -> str:
+    with tempfile.TemporaryDirectory(prefix="atrium-parse-") as folder:
+        target = Path(folder, "result")
+        source = await asyncio.to_thread(Path(path).resolve)
+        job = Job(verb, str(source), str(target), name, declared_type, password, limits)
+        exit_code = await _run_worker(job, folder)
+        if exit_code != 0:
+            raise _death(exit_code, limits)
+        return await asyncio.to_thread(_result, target)
+
+
+async def _run_worker(job: Job, folder: str) -> int:
+    """Run a job to its end; the process's exit code, negative for a signal. No process is left behind."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",  # what lies in the working directory is not imported
+        "-m",
+        _WORKER,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd=folder,
+        env=_environment(),
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(job.limits.wall_seconds):
+            await process.communicate(job.to_json().encode())
+    except TimeoutError as error:
+        raise failed(FailureKind.PARSER_TIMEOUT, f"Reading the file took longer than {job.limits.wall_seconds:g} s.") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await asyncio.shield(process.wait())
+    return process.returncode or 0
+
+
+def _environment() -> dict[str, str]:
+    """All that the process gets: where to import from, and the library path that Lambda's interpreter is linked with."""
+    return {
+        "PYTHONPATH": pathsep.join(str(Path(entry or ".").resolve()) for entry in sys.path),
+        "LD_LIBRARY_PATH": f"{sys.base_prefix}/lib",
+        "LC_ALL": "C.UTF-8",
+        "MALLOC_ARENA_MAX": "2",  # an arena reserves 64 MB of the address space that is limited
+    }
+
+
+def _death(exit_code: int, limits: ParserLimits) -> IngestionFailed:
+    """What the way in which the process ended says of the file."""
+    if -exit_code == signal.SIGXCPU:
+        return failed(FailureKind.PARSER_TIMEOUT, f"Reading the file took more than {limits.cpu_seconds} s of computing.")
+    if exit_code == MEMORY_EXIT or -exit_code in _OUT_OF_MEMORY:
+        return failed(FailureKind.PARSER_MEMORY, f"Reading the file took more than {limits.memory_bytes // MIB} MB of memory.")
+    return failed(FailureKind.CORRUPT, "The file is damaged: its parser ended unexpectedly.")
+
+
+def _result(target: Path) -> str:
+    """What the worker wrote. Raise the failure that it names."""
+    try:
+        status, _, content = target.read_text(encoding="utf-8").partition("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise failed(FailureKind.CORRUPT, "The file is damaged: its parser gave no result.") from error
+    if status == "ok":
+        return content
+    answer = json.loads(content)
+    error = failed(FailureKind(answer["kind"]), str(answer["detail"]))
+    if answer["cause"]:
+        error.add_note(str(answer["cause"]))
+    raise error
+
+
+def _read[Result: (Inspection, ExtractedText)](kind: type[Result], content: str) -> Result:
+    try:
+        return kind.from_json(content)
+    except ValueError as error:
+        raise failed(FailureKind.CORRUPT, "The file is damaged: its parser gave no usable result.") from error

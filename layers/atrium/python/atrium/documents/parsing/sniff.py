@@ -1,0 +1,166 @@
+"""What a file is. Its first bytes, its name's extension and its declared type must agree, or it is refused."""
+
+import re
+
+from atrium.documents.parsing.failures import FailureKind, failed
+from atrium.documents.parsing.registry import DOCX, HTML, MARKDOWN, PDF, PLAIN
+
+_BY_EXTENSION = {
+    "pdf": PDF,
+    "docx": DOCX,
+    "html": HTML,
+    "htm": HTML,
+    "xhtml": HTML,
+    "txt": PLAIN,
+    "text": PLAIN,
+    "md": MARKDOWN,
+    "markdown": MARKDOWN,
+}
+_BY_DECLARED = {
+    "application/pdf": PDF,
+    "application/x-pdf": PDF,
+    DOCX: DOCX,
+    "text/html": HTML,
+    "application/xhtml+xml": HTML,
+    "text/plain": PLAIN,
+    "text/markdown": MARKDOWN,
+    "text/x-markdown": MARKDOWN,
+}
+# What a client says that does not know.
+_UNDECLARED = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded"})
+# Extensions of files that are something else whatever their first bytes say. Others ("notes.v2") say nothing.
+_REFUSED_EXTENSIONS = frozenset(
+    "svg svgz docm dotm doc dot rtf odt xls xlsx xlsm ppt pptx pptm csv tsv json xml png jpg jpeg gif tif tiff bmp webp heic "
+    "exe dll com bat cmd ps1 sh js mjs vbs jar class zip gz tgz bz2 xz 7z rar tar iso mp3 mp4 mov avi wav epub eml msg".split()
+)
+_EXTENSION = re.compile(r"\.([A-Za-z][A-Za-z0-9]{0,9})$")
+_BINARY_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"II*\0", "a TIFF image"),
+    (b"MM\0*", "a TIFF image"),
+    (b"RIFF", "a RIFF file"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"BZh", "a bzip2 file"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip file"),
+    (b"Rar!", "a RAR file"),
+    (b"\x7fELF", "a program"),
+    (b"MZ\x90", "a program"),
+    (b"{\\rtf", "an RTF file"),
+)
+_PDF = b"%PDF-"
+_ZIP = b"PK\x03\x04"
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_HEAD = 4096
+_PDF_WITHIN = 1024
+_HTML_HEAD = re.compile(rb"<(?:!doctype\s+html|html|head|body|title|meta|script|h[1-6]|p|div|table|ul|ol|a|article|section)\b", re.I)
+# Atomic: a run of comments could otherwise be matched in exponentially many ways.
+_SVG_ROOT = re.compile(rb"\s*+(?:(?>(?><\?xml.*?\?>)|(?><!--.*?-->)|<!doctype[^>]*+>)\s*+)*+<(?:\w+:)?svg\b", re.I | re.S)
+_CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\r\f\x1b\x08")
+_MAX_CONTROLS = 0.02
+_BOMS = (
+    (b"\xff\xfe\0\0", "utf-32-le"),
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+    (b"\xef\xbb\xbf", "utf-8"),
+)
+
+
+def sniff(data: bytes, name: str, declared_type: str = "") -> str:
+    """The content type of a file.
+
+    Raise `IngestionFailed`: "unsupported-type" for what is not read at all, "type-mismatch" where bytes, extension and
+    declared type contradict each other, "encrypted" for an Office file behind a password.
+    """
+    by_name = _by_extension(name)
+    declared = _by_declared(declared_type)
+    by_bytes = _by_magic(data, by_name or declared)
+    if by_name and declared and not _same_family(by_name, declared):
+        raise _mismatch(f"its name says {by_name}, its declared type {declared}")
+    claimed = by_name or declared
+    if by_bytes in {PDF, DOCX}:
+        if claimed not in {None, by_bytes}:
+            raise _mismatch(f"its content is {by_bytes}, it is declared as {claimed}")
+        return by_bytes
+    if claimed in {PDF, DOCX}:
+        raise _mismatch(f"its content is not {claimed}")
+    return claimed or by_bytes
+
+
+def _by_extension(name: str) -> str | None:
+    found = _EXTENSION.search(name.strip())
+    extension = found[1].lower() if found else ""
+    if extension in _REFUSED_EXTENSIONS:
+        raise failed(FailureKind.UNSUPPORTED_TYPE, f"Files named .{extension} are not read.")
+    return _BY_EXTENSION.get(extension)
+
+
+def _by_declared(declared_type: str) -> str | None:
+    declared = declared_type.partition(";")[0].strip().lower()
+    if declared in _UNDECLARED:
+        return None
+    if declared not in _BY_DECLARED:
+        raise failed(FailureKind.UNSUPPORTED_TYPE, f"Files of type {declared} are not read.")
+    return _BY_DECLARED[declared]
+
+
+def _by_magic(data: bytes, claimed: str | None) -> str:
+    """The type that the bytes show: PDF, DOCX (any zip: its parts are checked when opened), HTML or plain text."""
+    if data[:_HEAD].lstrip().startswith(_PDF) or (claimed == PDF and _PDF in data[:_PDF_WITHIN]):
+        return PDF
+    if data.startswith(_ZIP):
+        return DOCX
+    if data.startswith(_OLE):
+        raise _ole_failure(data)
+    for magic, what in _BINARY_MAGIC:
+        if data.startswith(magic):
+            raise _not_read(what, claimed)
+    head = _narrow(data[:_HEAD])
+    if _SVG_ROOT.match(head):
+        raise failed(FailureKind.UNSUPPORTED_TYPE, "SVG images are not read.")
+    if not _is_text(head):
+        raise _not_read("binary data", claimed)
+    return HTML if _HTML_HEAD.search(head[:_PDF_WITHIN]) else PLAIN
+
+
+def _ole_failure(data: bytes) -> Exception:
+    if _OLE_ENCRYPTED in data:
+        return failed(FailureKind.ENCRYPTED, "The document opens only with a password.")
+    return failed(FailureKind.UNSUPPORTED_TYPE, "Office files from before 2007 are not read; save the file as .docx.")
+
+
+def _not_read(what: str, claimed: str | None) -> Exception:
+    if claimed:
+        return _mismatch(f"it is declared as {claimed}, its content is {what}")
+    return failed(FailureKind.UNSUPPORTED_TYPE, f"The file is {what}, which is not read.")
+
+
+def _mismatch(detail: str) -> Exception:
+    return failed(FailureKind.TYPE_MISMATCH, f"The file contradicts itself: {detail}.")
+
+
+def _same_family(by_name: str, declared: str) -> bool:
+    return by_name == declared or {by_name, declared} == {PLAIN, MARKDOWN}
+
+
+def _narrow(head: bytes) -> bytes:
+    """Wide text as UTF-8, so that what is ASCII in it can be recognised."""
+    for bom, encoding in _BOMS:
+        if head.startswith(bom):
+            return head[len(bom) :].decode(encoding, errors="ignore").encode()
+    return head.replace(b"\0", b"") if b"\0" in head and _looks_utf16(head) else head
+
+
+def _looks_utf16(head: bytes) -> bool:
+    """Zero bytes on one side of most pairs and hardly any on the other."""
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    return max(even, odd) > 0.2 * len(head) / 2 and min(even, odd) < 0.05 * len(head) / 2
+
+
+def _is_text(head: bytes) -> bool:
+    if b"\0" in head:
+        return False
+    return len(head) - len(head.translate(None, _CONTROLS)) <= _MAX_CONTROLS * len(head)

@@ -1,0 +1,115 @@
+"""The parser's own process: `python -m atrium.documents.parsing.worker`, started by `child` and by nothing else.
+
+A job comes as JSON on stdin; the result goes to a file, a word and a line end before it: "ok" and the JSON of an
+`Inspection` or `ExtractedText`, or "failed" and {"kind", "detail", "cause"}. The process limits itself before it
+reads a byte of the document, and imports a parser only then.
+"""
+
+import json
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from atrium.documents.parsing.failures import FailureKind, failed
+from atrium.documents.parsing.limits import MIB, ParserLimits
+from atrium.documents.parsing.models import ExtractedText, Inspection
+from atrium.documents.parsing.registry import ParseOptions, extractor_for
+from atrium.documents.parsing.sniff import sniff
+from atrium.kernel.errors import IngestionFailed
+
+Verb = Literal["inspect", "extract"]
+MEMORY_EXIT = 42
+_MAX_OPEN_FILES = 64
+_MAX_WRITTEN = 1024 * MIB
+_CPU_GRACE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What `child` asks for. `password` travels on stdin, as arguments are visible to the whole machine."""
+
+    verb: Verb
+    source: str
+    target: str
+    name: str
+    declared_type: str
+    password: str | None
+    limits: ParserLimits
+
+    def to_json(self) -> str:
+        """The inverse of `from_json`."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return json.dumps(fields | {"limits": self.limits.to_dict()})
+
+    @classmethod
+    def from_json(cls, data: str) -> Self:
+        """The job that `to_json` wrote."""
+        fields = json.loads(data)
+        return cls(**fields | {"limits": ParserLimits.from_dict(fields["limits"])})
+
+
+def parse(verb: Verb, data: bytes, name: str, declared_type: str, options: ParseOptions) -> Inspection | ExtractedText:
+    """Sniff and parse in this process. Raise `IngestionFailed` or `MemoryError`, nothing else."""
+    try:
+        extractor = extractor_for(sniff(data, name, declared_type))
+        return extractor.inspect(data, options) if verb == "inspect" else extractor.extract(data, options)
+    except (IngestionFailed, MemoryError):
+        raise
+    except Exception as error:  # a damaged file makes a parser raise whatever its damage meets
+        raise failed(FailureKind.CORRUPT, "The file is damaged: its content could not be read.") from error
+
+
+def main() -> int:
+    """Run the job on stdin; the exit code."""
+    job = Job.from_json(sys.stdin.read())
+    _limit_process(job.limits)
+    target = Path(job.target)
+    try:
+        target.write_text(_result(job), encoding="utf-8")
+    except MemoryError:
+        target.unlink(missing_ok=True)
+        return MEMORY_EXIT
+    return 0
+
+
+def _result(job: Job) -> str:
+    try:
+        data = _read(Path(job.source), job.limits.max_file_bytes)
+        options = ParseOptions(job.limits, job.password)
+        return "ok\n" + parse(job.verb, data, job.name, job.declared_type, options).to_json()
+    except IngestionFailed as error:
+        cause = "" if error.__cause__ is None else repr(error.__cause__)[:500]
+        return "failed\n" + json.dumps({"kind": error.kind, "detail": error.detail, "cause": cause})
+
+
+def _read(source: Path, limit: int) -> bytes:
+    with source.open("rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise failed(FailureKind.TOO_LARGE, f"The file is larger than {limit // MIB} MB.")
+    if not data:
+        raise failed(FailureKind.EMPTY_TEXT, "The file is empty.")
+    return data
+
+
+def _limit_process(limits: ParserLimits) -> None:
+    _lower(resource.RLIMIT_AS, limits.memory_bytes, limits.memory_bytes)
+    # The soft limit ends the process by SIGXCPU, by which the parent knows it.
+    _lower(resource.RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + _CPU_GRACE)
+    _lower(resource.RLIMIT_FSIZE, _MAX_WRITTEN, _MAX_WRITTEN)
+    _lower(resource.RLIMIT_NOFILE, _MAX_OPEN_FILES, _MAX_OPEN_FILES)
+    _lower(resource.RLIMIT_CORE, 0, 0)
+
+
+def _lower(what: int, soft: int, hard: int) -> None:
+    """Set a limit, or keep a stricter one that the process was born with."""
+    _, present = resource.getrlimit(what)
+    if present != resource.RLIM_INFINITY:
+        soft, hard = min(soft, present), min(hard, present)
+    resource.setrlimit(what, (soft, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
