@@ -15,8 +15,8 @@ from psycopg import sql
 
 from atrium.db.migrator import Migrator, Space
 from atrium.kernel.settings import Settings
-from infra.local.postgres import DATABASE, MASTER, SUPERUSER, PostgresServer, attach_postgres, start_postgres
-from infra.local.state import PLACE, private_dir
+from infra.local.postgres import DATABASE, EXTENSIONS, MASTER, SUPERUSER, PostgresServer, attach_postgres, start_postgres
+from infra.local.state import PLACE
 
 PASSWORD: Final = "of-the-test-roles"
 # Small spaces make small vectors; the shipped model's is there too, under its own number.
@@ -35,9 +35,9 @@ class Cluster:
     """The run's server, seen from one test process."""
 
     def __init__(self, state_dir: Path) -> None:
-        private_dir(state_dir)
-        with (state_dir / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        self._state_dir = state_dir
+        state_dir.mkdir(mode=0o700, exist_ok=True)
+        with self._alone():
             self.server: Final[PostgresServer] = start_postgres(state_dir, durable=False)
             if not (state_dir / "migrated").exists():
                 asyncio.run(self._migrate_template())
@@ -53,20 +53,36 @@ class Cluster:
     @contextmanager
     def clone(self) -> Iterator[str]:
         """A copy of the migrated database, dropped afterwards; its name."""
-        with self.empty(template=DATABASE) as name:
+        with self._database(DATABASE) as name:
             yield name
 
     @contextmanager
-    def empty(self, template: str = "template0") -> Iterator[str]:
-        """A database of the master's without anything of ours in it, dropped afterwards; its name."""
-        name = sql.Identifier(f"test_{secrets.token_hex(6)}")
+    def empty(self) -> Iterator[str]:
+        """A database as Aurora gives it: the master's, with the extensions that only a superuser can make; its name."""
+        # Roles belong to the server: two databases of it must not be bootstrapped at the same time.
+        with self._alone(), self._database("template0") as name:
+            with self.superuser(name) as connection:
+                for extension in EXTENSIONS:
+                    connection.execute(sql.SQL("CREATE EXTENSION {}").format(sql.Identifier(extension)))
+            yield name
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with (self._state_dir / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def _database(self, template: str) -> Iterator[str]:
+        name = f"test_{secrets.token_hex(6)}"
+        identifier = sql.Identifier(name)
         create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY file_copy")
         with self.superuser("postgres") as connection:
-            connection.execute(create.format(name, sql.Identifier(MASTER), sql.Identifier(template)))
+            connection.execute(create.format(identifier, sql.Identifier(MASTER), sql.Identifier(template)))
             try:
-                yield name.as_string().strip('"')
+                yield name
             finally:
-                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
 
     @contextmanager
     def superuser(self, database: str) -> Iterator[psycopg.Connection]:
