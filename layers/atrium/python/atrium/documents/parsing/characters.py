@@ -18,7 +18,7 @@ _ODD = re.compile(f"[{_INVISIBLE}\r\x0b\x0c\x85\u2028\u2029\xa0\u2007\u202f\ud80
 
 
 def clean(text: str) -> str:
-    """The text as it may be stored: NFC, "\\n" line ends, no NUL, no lone surrogate, nothing invisible."""
+    """The text as it may be stored: NFC, line feeds as line ends, no NUL, no lone surrogate, nothing invisible."""
     if text.isascii() and text.isprintable():
         return text
     if _ODD.search(text):

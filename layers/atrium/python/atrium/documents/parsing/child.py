@@ -105,10 +105,10 @@ def _result(target: Path) -> str:
     if status == "ok":
         return content
     answer = json.loads(content)
-    error = failed(FailureKind(answer["kind"]), str(answer["detail"]))
+    failure = failed(FailureKind(answer["kind"]), str(answer["detail"]))
     if answer["cause"]:
-        error.add_note(str(answer["cause"]))
-    raise error
+        failure.add_note(str(answer["cause"]))
+    raise failure
 
 
 def _read[Result: (Inspection, ExtractedText)](kind: type[Result], content: str) -> Result:

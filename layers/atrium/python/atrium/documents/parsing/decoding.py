@@ -12,7 +12,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 # What pages call Latin-1 is Windows-1252: browsers agreed on that long ago.
-_ALIASES = {"iso-8859-1": "cp1252", "latin1": "cp1252", "latin-1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252", "unicode": "utf-8"}
+_ALIASES = dict.fromkeys(("iso-8859-1", "latin1", "latin-1", "us-ascii", "ascii"), "cp1252") | {"unicode": "utf-8"}
 _SAMPLE = 256 * 1024
 _MAX_REPLACED = 0.05
 
@@ -68,4 +68,3 @@ def _detected(data: bytes) -> str:
 
     best = from_bytes(data[:_SAMPLE]).best()
     return best.encoding if best is not None else "cp1252"
-

@@ -93,5 +93,3 @@ def _core_title(archive: Archive) -> str | None:
     title = next((child.text for child in core if local_name(child) == "title"), None) if core is not None else None
     # What a library's template says of itself is nobody's title.
     return None if title in {None, "", "Word Document"} else title
-
-

@@ -12,9 +12,7 @@ from atrium.documents.parsing.models import BlockKind
 
 # Elements that only wrap others; deleted and moved-away text is in elements that are in neither set, and so left out.
 _BLOCK_WRAPPERS = frozenset({"sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag"})
-_INLINE_WRAPPERS = frozenset(
-    {"r", "hyperlink", "ins", "moveTo", "smartTag", "sdt", "sdtContent", "fldSimple", "customXml", "bdo", "dir", "ruby", "rubyBase"}
-)
+_INLINE_WRAPPERS = _BLOCK_WRAPPERS | {"r", "hyperlink", "fldSimple", "bdo", "dir", "ruby", "rubyBase"}
 _CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _REFERENCES = {"footnoteReference": "footnote", "endnoteReference": "endnote"}
 _GRAPHICS = frozenset({"drawing", "pict", "object"})

@@ -20,9 +20,13 @@ def parse_xml(content: bytes) -> etree._Element:
         raise failed(FailureKind.CORRUPT, "The document's XML is damaged.") from error
     if root is None:
         raise failed(FailureKind.CORRUPT, "A part of the document is empty.")
-    if root.getroottree().docinfo.doctype:
+    if _doctype(root):
         raise failed(FailureKind.UNSAFE_ARCHIVE, "The document's XML declares a DTD, which Office files do not have.")
     return root
+
+
+def _doctype(root: etree._Element) -> str:
+    return str(getattr(root.getroottree().docinfo, "doctype", None) or "")
 
 
 def local_name(element: etree._Element) -> str:

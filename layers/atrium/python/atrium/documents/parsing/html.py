@@ -1,6 +1,7 @@
 """HTML: what the page is about, without what every page of the site repeats."""
 
 import re
+from typing import TYPE_CHECKING
 
 from atrium.documents.parsing.builder import TextBuilder
 from atrium.documents.parsing.characters import one_line
@@ -8,6 +9,9 @@ from atrium.documents.parsing.decoding import decode
 from atrium.documents.parsing.html_blocks import HtmlBlock, read_blocks
 from atrium.documents.parsing.models import BlockKind, ExtractedText, Inspection
 from atrium.documents.parsing.registry import HTML, ParseOptions
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborHTMLParser
 
 _META_CHARSET = re.compile(rb"<meta[^>]{1,500}?charset\s*=\s*[\"']?\s*([\w:.-]{2,40})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"^\s*<\?xml[^>]{1,200}?encoding\s*=\s*[\"']([\w.-]{2,40})")
@@ -26,9 +30,7 @@ class HtmlExtractor:
 
     def extract(self, data: bytes, options: ParseOptions) -> ExtractedText:
         """The main content's blocks; where nothing is left without boilerplate, the whole page's."""
-        from selectolax.lexbor import LexborHTMLParser
-
-        parser: LexborHTMLParser = _parsed(data)
+        parser = _parsed(data)
         builder = TextBuilder(HTML, options.limits.max_text_chars)
         blocks = _without_menus(read_blocks(parser)) or read_blocks(parser, everything=True)
         for block in blocks:
@@ -37,7 +39,7 @@ class HtmlExtractor:
         return builder.finish(_title(parser) or next(headings, None))
 
 
-def _parsed(data: bytes):
+def _parsed(data: bytes) -> "LexborHTMLParser":
     from selectolax.lexbor import LexborHTMLParser
 
     return LexborHTMLParser(decode(data, _declared_charset(data[:_CHARSET_WITHIN])))
@@ -48,7 +50,7 @@ def _declared_charset(head: bytes) -> str | None:
     return found[1].decode("ascii", errors="ignore") if found else None
 
 
-def _title(parser) -> str | None:
+def _title(parser: "LexborHTMLParser") -> str | None:
     node = parser.css_first("title")
     return (one_line(node.text()) or None) if node is not None else None
 

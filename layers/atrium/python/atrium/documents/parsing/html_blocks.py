@@ -11,21 +11,26 @@ from atrium.documents.parsing.models import BlockKind
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _TEXT = "-text"
-_SKIPPED = frozenset(
+_SKIPPED = _words(
     "head script style noscript template svg math iframe object embed canvas audio video map button select option input textarea "
-    "dialog datalist -comment".split()
+    "dialog datalist -comment"
 )
 _BOILERPLATE = frozenset({"nav", "menu"})
 _SITE_PARTS = frozenset({"header", "footer", "aside"})  # of the site, unless they are inside an article
 _ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "menu", "menubar", "dialog", "alertdialog", "complementary"})
-_NAMES = frozenset(
+_NAMES = _words(
     "nav navbar navigation menu breadcrumb breadcrumbs sidebar footer site-header site-footer skip-link pagination pager "
-    "cookie-banner cookie-consent cookie-notice advertisement advert ads social-share share-buttons related-posts".split()
+    "cookie-banner cookie-consent cookie-notice advertisement advert ads social-share share-buttons related-posts"
 )
-_BLOCKS = frozenset(
+_BLOCKS = _words(
     "address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure footer form header hr "
-    "html legend li main nav ol p pre search section summary table tbody td tfoot th thead tr ul".split()
+    "html legend li main nav ol p pre search section summary table tbody td tfoot th thead tr ul"
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _SPACE = re.compile(r"[ \t\r\n\f]+")

@@ -1,12 +1,13 @@
 """What parsing yields. Frozen, and the same after a trip through JSON.
 
 `ExtractedText.text` is the stored text: what goes to the bucket, what offsets point into, what quotes are checked
-against. It holds no NUL, no lone surrogate and no line end but "\\n", and it is in Unicode's NFC. Offsets are
+against. It holds no NUL, no lone surrogate and no line end but a line feed, and it is in Unicode's NFC. Offsets are
 Python character offsets (code points), ends exclusive.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
@@ -81,11 +82,15 @@ class Inspection:
     @classmethod
     def from_json(cls, data: str | bytes) -> Self:
         """Raise `ValueError` for anything that `to_json` does not write."""
-        with _Shape("inspection"):
+        with _shape("an inspection"):
             raw = json.loads(data)
             outline = tuple(OutlineEntry(str(title), int(level), _optional_int(page)) for title, level, page in raw["outline"])
             return cls(
-                str(raw["content_type"]), _optional_int(raw["pages"]), bool(raw["encrypted"]), _optional_str(raw["title"]), outline
+                content_type=str(raw["content_type"]),
+                pages=_optional_int(raw["pages"]),
+                encrypted=bool(raw["encrypted"]),
+                title=_optional_str(raw["title"]),
+                outline=outline,
             )
 
 
@@ -122,7 +127,7 @@ class ExtractedText:
     @classmethod
     def from_json(cls, data: str | bytes) -> Self:
         """Raise `ValueError` for anything that `to_json` does not write: a parser's process is not trusted."""
-        with _Shape("extracted text"):
+        with _shape("extracted text"):
             raw = json.loads(data)
             if not isinstance(raw["text"], str):
                 raise TypeError("text is not a string")
@@ -136,18 +141,13 @@ class ExtractedText:
             )
 
 
-class _Shape:
+@contextmanager
+def _shape(what: str) -> Iterator[None]:
     """Turns what a wrong shape raises into one `ValueError`."""
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, KeyError | TypeError | RecursionError):
-            raise ValueError(f"not JSON of an {self.what}") from error
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"not JSON of {what}") from error
 
 
 def _block(row: Sequence[Any]) -> Block:
@@ -171,11 +171,11 @@ def _encodable(text: str) -> bool:
     return True
 
 
-def _optional_int(value: Any) -> int | None:
+def _optional_int(value: int | str | None) -> int | None:
     return None if value is None else int(value)
 
 
-def _optional_str(value: Any) -> str | None:
+def _optional_str(value: object) -> str | None:
     return None if value is None else str(value)
 
 

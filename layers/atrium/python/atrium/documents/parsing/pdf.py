@@ -3,7 +3,7 @@
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atrium.documents.parsing.builder import TextBuilder
 from atrium.documents.parsing.characters import one_line
@@ -13,9 +13,14 @@ from atrium.documents.parsing.pdf_layout import Layout, Line, PageLines, paragra
 from atrium.documents.parsing.pdf_outline import read_outline
 from atrium.documents.parsing.registry import PDF, ParseOptions
 
+if TYPE_CHECKING:
+    from pypdfium2 import PdfDocument
+
+TextPage = Any  # a handle of pdfium's, whose package carries no types
 _PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD
 _LINE_END = "\r\n"
 _MAX_BOOKMARKS = 5_000
+_NAMED_PAGES = 20
 _BMP_END = "\uffff"
 
 
@@ -46,7 +51,7 @@ class PdfExtractor:
 
 
 @contextmanager
-def _opened(data: bytes, options: ParseOptions) -> Iterator[Any]:
+def _opened(data: bytes, options: ParseOptions) -> "Iterator[PdfDocument]":
     """The document, open. Raise `encrypted`, `corrupt` or `too-many-pages`."""
     import pypdfium2
 
@@ -65,7 +70,7 @@ def _opened(data: bytes, options: ParseOptions) -> Iterator[Any]:
         document.close()
 
 
-def _read_page(document: Any, index: int) -> PageLines:
+def _read_page(document: "PdfDocument", index: int) -> PageLines:
     """The lines of a page, in pdfium's reading order. A page that does not load is an empty one.
 
     Through pdfium's own functions: the wrapper's page objects cost as much again as everything done here with them.
@@ -83,7 +88,7 @@ def _read_page(document: Any, index: int) -> PageLines:
         pdfium.FPDF_ClosePage(page)
 
 
-def _read_lines(text_page: Any) -> PageLines:
+def _read_lines(text_page: TextPage) -> PageLines:
     """Each line with the place and height of its first letter: one call a line, where one a letter would double the time."""
     import pypdfium2.raw as pdfium
 
@@ -102,7 +107,7 @@ def _read_lines(text_page: Any) -> PageLines:
     return lines
 
 
-def _page_text(text_page: Any) -> str:
+def _page_text(text_page: TextPage) -> str:
     import pypdfium2.raw as pdfium
 
     count = pdfium.FPDFText_CountChars(text_page)
@@ -118,14 +123,14 @@ def _utf16_length(line: str) -> int:
     return len(line.encode("utf-16-le", errors="surrogatepass")) // 2
 
 
-def _metadata_title(document: Any) -> str | None:
+def _metadata_title(document: "PdfDocument") -> str | None:
     """The title its producer wrote, unless it is a file name, as word processors leave there."""
     title = one_line(document.get_metadata_value("Title") or "").removeprefix("Microsoft Word - ")
     looks_like_file = title.lower().endswith((".doc", ".docx", ".pdf", ".odt", ".tex", ".txt", ".indd", ".qxd"))
     return None if looks_like_file or title.lower() in {"", "untitled", "title"} else title
 
 
-def _bookmarks(document: Any) -> list[OutlineEntry]:
+def _bookmarks(document: "PdfDocument") -> list[OutlineEntry]:
     entries: list[OutlineEntry] = []
     for bookmark in document.get_toc(max_depth=8):
         destination = bookmark.get_dest()
@@ -139,7 +144,5 @@ def _bookmarks(document: Any) -> list[OutlineEntry]:
 def _warn_of_empty_pages(builder: TextBuilder, pages: list[PageLines]) -> None:
     empty = [str(number) for number, lines in enumerate(pages, 1) if not lines]
     if empty:
-        more = ", …" if len(empty) > 20 else ""
-        builder.warn(f"No text on pages {', '.join(empty[:20])}{more}")
-
-
+        more = ", …" if len(empty) > _NAMED_PAGES else ""
+        builder.warn(f"No text on pages {', '.join(empty[:_NAMED_PAGES])}{more}")

@@ -24,6 +24,8 @@ _SENTENCE_END = (".", "!", "?", ":", ";")
 _NUMBERING = re.compile(r"^(?:[A-Z]|[IVXLC]+|\d+)(?:\.\d+)*[.):]?\s+")
 _BULLET = re.compile(r"^(?:[•●○▪■◦‣▶➢✓\uf0b7\uf0a7*–—-]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)])\s+\S")
 _BULLET_START = frozenset("•●○▪■◦‣▶➢✓\uf0b7\uf0a7*–—-(0123456789abcdefghijklmnopqrstuvwxyz")
+_HYPHEN = "\ufffe"  # how pdfium joins a line to the next one when a word is divided
+_CJK = "\u2e80"
 _NO_LETTERS = re.compile(r"[\W_]+")
 _DIGITS = re.compile(r"\d+")
 _PAGE_NUMBER = re.compile(r"^\W*(?:page|seite)?\s*\d{1,4}(?:\s*(?:/|of|von)\s*\d{1,4})?\W*$", re.IGNORECASE)
@@ -64,9 +66,8 @@ class Layout:
             self.marks.setdefault(page, {})[index] = (BlockKind.HEADING, level[1])
         for page, index in _furniture(pages):
             self.marks.setdefault(page, {})[index] = _FURNITURE
-        self.first_heading = next(
-            (pages[0][index].text for index, mark in sorted(self.marks.get(1, _NO_MARKS).items()) if mark[0] is BlockKind.HEADING), None
-        )
+        on_first = sorted(self.marks.get(1, _NO_MARKS).items())
+        self.first_heading = next((pages[0][index].text for index, mark in on_first if mark[0] is BlockKind.HEADING), None)
 
 
 def paragraphs(lines: PageLines, page: int, layout: Layout) -> Iterator[tuple[BlockKind, str, int | None]]:
@@ -91,6 +92,8 @@ def paragraphs(lines: PageLines, page: int, layout: Layout) -> Iterator[tuple[Bl
 def _continues(previous: Line, line: Line, block: Mark, mark: Mark, layout: Layout) -> bool:
     """Whether a line goes on with the block that `previous` belongs to."""
     gap = previous.bottom - line.bottom
+    if _HYPHEN in previous.text:
+        gap -= layout.pitch * previous.text.count(_HYPHEN)
     if mark is not _PARAGRAPH or (block is not _PARAGRAPH and block is not _ITEM):
         return mark == block and mark[0] is BlockKind.HEADING and 0 < gap < 2 * line.height
     if gap <= 0:
@@ -105,18 +108,18 @@ def _joined(group: list[Line]) -> str:
     """Lines of running text joined by a space; a line that ends early ended on purpose and keeps its line end."""
     if len(group) == 1:
         return group[0].text
-    longest = max([len(line.text) for line in group])
-    full = _FULL_LINE * longest
+    lengths = [len(line.text) - 1 - line.text.rfind(_HYPHEN) for line in group]
+    longest = max(lengths)
     pieces: list[str] = []
-    for text, *_ in group:
-        pieces += (text, " " if (len(text) >= full and text[-1] < "\u2e80") or _runs_on(text, longest) else "\n")
+    for line, length in zip(group, lengths, strict=True):
+        pieces += (line.text, " " if _runs_on(line.text, length / longest) else "\n")
     pieces.pop()
     return "".join(pieces)
 
 
-def _runs_on(text: str, longest: int) -> bool:
-    """A shorter line that is still running text. CJK has no spaces between words, and keeps its line ends."""
-    return len(text) >= _LONG_LINE * longest and text[-1] < "\u2e80" and not text.endswith(_SENTENCE_END)
+def _runs_on(text: str, fullness: float) -> bool:
+    """Whether a line is running text. CJK has no spaces between words, and keeps its line ends."""
+    return text[-1] < _CJK and (fullness >= _FULL_LINE or (fullness >= _LONG_LINE and not text.endswith(_SENTENCE_END)))
 
 
 def _body(pages: list[PageLines]) -> tuple[float, float]:

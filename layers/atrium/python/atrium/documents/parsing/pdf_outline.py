@@ -35,7 +35,7 @@ def read_outline(data: bytes, password: str | None) -> tuple[bool, tuple[Outline
 
 
 def _entries(reader: "PdfReader") -> Iterator[OutlineEntry]:
-    """pypdf nests a list for every level; walked with a stack, as depth is the file's to choose."""
+    """A level is a nested list; walked with a stack, as depth is the file's to choose."""
     stack: list[tuple[int, Iterator[Any]]] = [(1, iter(reader.outline))]
     count = 0
     while stack and count < _MAX_ENTRIES:

@@ -5,6 +5,11 @@ import re
 from atrium.documents.parsing.failures import FailureKind, failed
 from atrium.documents.parsing.registry import DOCX, HTML, MARKDOWN, PDF, PLAIN
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _BY_EXTENSION = {
     "pdf": PDF,
     "docx": DOCX,
@@ -29,9 +34,9 @@ _BY_DECLARED = {
 # What a client says that does not know.
 _UNDECLARED = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded"})
 # Extensions of files that are something else whatever their first bytes say. Others ("notes.v2") say nothing.
-_REFUSED_EXTENSIONS = frozenset(
+_REFUSED_EXTENSIONS = _words(
     "svg svgz docm dotm doc dot rtf odt xls xlsx xlsm ppt pptx pptm csv tsv json xml png jpg jpeg gif tif tiff bmp webp heic "
-    "exe dll com bat cmd ps1 sh js mjs vbs jar class zip gz tgz bz2 xz 7z rar tar iso mp3 mp4 mov avi wav epub eml msg".split()
+    "exe dll com bat cmd ps1 sh js mjs vbs jar class zip gz tgz bz2 xz 7z rar tar iso mp3 mp4 mov avi wav epub eml msg"
 )
 _EXTENSION = re.compile(r"\.([A-Za-z][A-Za-z0-9]{0,9})$")
 _BINARY_MAGIC = (
@@ -55,9 +60,11 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _HEAD = 4096
 _PDF_WITHIN = 1024
-_HTML_HEAD = re.compile(rb"<(?:!doctype\s+html|html|head|body|title|meta|script|h[1-6]|p|div|table|ul|ol|a|article|section)\b", re.I)
+_HTML_HEAD = re.compile(rb"<(?:!doctype\s+html|html|head|body|title|meta|script|h[1-6]|p|div|table|ul|ol|a)\b", re.IGNORECASE)
 # Atomic: a run of comments could otherwise be matched in exponentially many ways.
-_SVG_ROOT = re.compile(rb"\s*+(?:(?>(?><\?xml.*?\?>)|(?><!--.*?-->)|<!doctype[^>]*+>)\s*+)*+<(?:\w+:)?svg\b", re.I | re.S)
+_SVG_ROOT = re.compile(
+    rb"\s*+(?:(?>(?><\?xml.*?\?>)|(?><!--.*?-->)|<!doctype[^>]*+>)\s*+)*+<(?:\w+:)?svg\b", re.IGNORECASE | re.DOTALL
+)
 _CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\r\f\x1b\x08")
 _MAX_CONTROLS = 0.02
 _BOMS = (
