@@ -49,6 +49,15 @@ def _bundle(places: Places, name: str) -> Piece:
     )
 
 
+def links(places: Places) -> list[Piece]:
+    """What stands in for the layers on the local cloud; nothing elsewhere. The layers must be built before."""
+    names = LAYERS if places.platform == "local" else ()
+    return [
+        Piece(f"link {name}", places.deployable(name), layers.link_hash(places, name), partial(layers.build_link, places, name))
+        for name in names
+    ]
+
+
 def model_piece(places: Places) -> Piece:
     """The embedding model: built by infra/packaging/model.py in an environment of its own."""
     sources = sorted((places.root / "infra" / "packaging").glob("model*.py"))
@@ -89,6 +98,8 @@ def build_all(places: Places, say: Callable[[str], None]) -> int:
     done = [build(model_piece(places))]
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
         done += pool.map(build, pieces(places))
+    for link in links(places):
+        build(link)
     for line in filter(None, done):
         say(line)
     return sum(1 for line in done if line)

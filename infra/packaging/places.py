@@ -35,6 +35,10 @@ class Places:
         """What becomes /opt: `python/` and, in the embed layer, `model/`."""
         return self.build / "layers" / name
 
+    def deployable(self, name: str) -> Path:
+        """What the stack deploys as a layer: itself, or on this machine a link to it."""
+        return self.build / "links" / name if self.platform == "local" else self.layer(name)
+
     def function(self, name: str) -> Path:
         """What becomes /var/task."""
         return self.build / "functions" / name

@@ -1,0 +1,68 @@
+"""From an object in the bucket to a started pipeline: S3 → EventBridge → SQS → the `ingest` function → Step Functions."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.areas import function
+from infra.functions import Functions
+from infra.queues import QueueWithDeadLetters
+from infra.settings import Settings
+
+_PREFIXES = ("drop/", "uploads/")
+_BATCH = 10
+
+
+class Ingestion(Construct):
+    """The queue of new objects and what fills and empties it."""
+
+    def __init__(self, scope: Construct, name: str, *, bucket: s3.Bucket) -> None:
+        super().__init__(scope, name)
+        self._waiting = QueueWithDeadLetters(self, "Ingest", visibility=Duration.seconds(6 * function("ingest").timeout))
+        events.Rule(
+            self,
+            "ObjectCreated",
+            description="New objects in the drop folder and from uploads wait for ingestion",
+            event_pattern=_objects_created(bucket),
+            targets=[targets.SqsQueue(self.queue, dead_letter_queue=self._waiting.dead_letters)],
+        )
+
+    @property
+    def queue(self) -> sqs.Queue:
+        """New objects, as EventBridge events."""
+        return self._waiting.queue
+
+    @property
+    def dead_letters(self) -> dict[str, sqs.Queue]:
+        """Name → queue of events that could not be handled."""
+        return {"Ingest": self._waiting.dead_letters}
+
+    def feed(self, functions: Functions, settings: Settings) -> None:
+        """Let `ingest` take events off the queue, and `system` see that the queue answers."""
+        functions["ingest"].add_event_source(
+            sources.SqsEventSource(
+                self.queue,
+                batch_size=_BATCH,
+                report_batch_item_failures=True,
+                max_concurrency=settings.ingest_concurrency,
+            )
+        )
+        functions["system"].add_to_role_policy(
+            iam.PolicyStatement(actions=["sqs:GetQueueAttributes"], resources=[self.queue.queue_arn])
+        )
+
+
+def _objects_created(bucket: s3.Bucket) -> events.EventPattern:
+    return events.EventPattern(
+        source=["aws.s3"],
+        detail_type=["Object Created"],
+        detail={
+            "bucket": {"name": [bucket.bucket_name]},
+            "object": {"key": [{"prefix": prefix} for prefix in _PREFIXES]},
+        },
+    )

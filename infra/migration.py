@@ -1,0 +1,26 @@
+"""The schema is brought up to date at deploy, before any function that needs it serves."""
+
+from aws_cdk import Duration, triggers
+from constructs import Construct
+
+from infra.areas import function
+from infra.database import Database
+from infra.functions import Functions
+
+
+class Migration(Construct):
+    """Runs `migrate` whenever its code or a layer of its changed: the layers' hashes cover the SQL and the model data."""
+
+    def __init__(self, scope: Construct, name: str, *, functions: Functions, database: Database) -> None:
+        super().__init__(scope, name)
+        trigger = triggers.Trigger(
+            self,
+            "Run",
+            handler=functions["migrate"],
+            timeout=Duration.seconds(function("migrate").timeout),
+            invocation_type=triggers.InvocationType.REQUEST_RESPONSE,
+        )
+        for dependable in database.ready():
+            trigger.node.add_dependency(dependable)
+        # The new code meets the new schema; the old code meets it too for a moment, so migrations suit both.
+        trigger.execute_before(*(each for name, each in functions.all().items() if name != "migrate"))

@@ -1,0 +1,32 @@
+"""A queue is never alone: what fails five times waits two weeks in its dead-letter queue, where an alarm sees it."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.acknowledgments import acknowledge
+
+_ATTEMPTS = 5
+
+
+class QueueWithDeadLetters(Construct):
+    """Encrypted, TLS only. `visibility`: six times its consumer's timeout."""
+
+    def __init__(self, scope: Construct, name: str, *, visibility: Duration) -> None:
+        super().__init__(scope, name)
+        self.dead_letters = sqs.Queue(
+            self,
+            "DeadLetters",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+        self.queue = sqs.Queue(
+            self,
+            "Queue",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            visibility_timeout=visibility,
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=_ATTEMPTS),
+        )
+        acknowledge(self.dead_letters, "It is the dead-letter queue.", "AwsSolutions-SQS3")

@@ -1,0 +1,111 @@
+"""Atrium as one stack. Read top down, it is the picture in docs/architecture.md."""
+
+from aws_cdk import CfnOutput, Stack
+from constructs import Construct
+
+from infra.api import Api
+from infra.artifacts import Artifacts
+from infra.database import Aurora, Database, EmbeddedPostgres
+from infra.events import Events
+from infra.functions import Functions
+from infra.ingestion import Ingestion
+from infra.migration import Migration
+from infra.monitoring import Monitoring
+from infra.network import Network
+from infra.secrets import KEYRING, OPERATOR, PROVIDERS, Secrets
+from infra.settings import LocalCloud, Settings
+from infra.storage import Storage
+from infra.workflows import DocumentPipeline
+
+
+class AtriumStack(Stack):
+    """`local` is given on the local cloud only: embedded Postgres takes Aurora's place, and there is no network."""
+
+    def __init__(self, scope: Construct, name: str, *, settings: Settings, local: LocalCloud | None = None) -> None:
+        super().__init__(scope, name, description="Atrium: tenants, documents, retrieval, answers with verified citations")
+        network = None if local else Network(self, "Network", settings=settings)
+        database: Database = (
+            EmbeddedPostgres(local) if local else Aurora(self, "Database", settings=settings, network=_there(network))
+        )
+
+        storage = Storage(self, "Storage", settings=settings)
+        events = Events(self, "Events")
+        ingestion = Ingestion(self, "Ingestion", bucket=storage.bucket)
+        api = Api(self, "Api", settings=settings, local=local)
+
+        functions = Functions(
+            self,
+            "Functions",
+            settings=settings,
+            artifacts=Artifacts(self, "Artifacts", settings=settings),
+            database=database,
+            network=network,
+            environment=_environment(settings, local, storage, events, ingestion, api),
+        )
+        Secrets(self, "Secrets", functions=functions)
+        storage.allow(functions)
+        events.allow(functions)
+
+        pipeline = DocumentPipeline(self, "DocumentPipeline", settings=settings, functions=functions)
+        ingestion.feed(functions, settings)
+        api.serve(functions)
+        Migration(self, "Migration", functions=functions, database=database)
+
+        monitoring = Monitoring(self, "Monitoring", settings=settings)
+        monitoring.watch_dead_letters(ingestion.dead_letters | events.dead_letters)
+        monitoring.watch_pipeline(pipeline.machine)
+        monitoring.watch_functions(functions.all())
+        monitoring.watch_api(api.rest)
+
+        self._outputs(
+            {
+                "ApiUrl": api.url,
+                "PublicUrl": api.public_url,
+                "BucketName": storage.bucket.bucket_name,
+                "IngestQueueUrl": ingestion.queue.queue_url,
+                "IngestDlqUrl": ingestion.dead_letters["Ingest"].queue_url,
+                "OutboxQueueUrl": events.outbox_queue.queue_url,
+                "PipelineArn": pipeline.machine.state_machine_arn,
+                "EventBusName": events.bus.event_bus_name,
+                "AlarmTopicArn": monitoring.topic.topic_arn,
+                **{f"{name.capitalize()}FunctionName": each.function_name for name, each in functions.all().items()},
+            }
+        )
+
+    def _outputs(self, values: dict[str, str]) -> None:
+        for name, value in values.items():
+            CfnOutput(self, name, value=value)
+
+
+def _there(network: Network | None) -> Network:
+    if network is None:
+        raise ValueError("an account's database needs a network")
+    return network
+
+
+def _environment(
+    settings: Settings, local: LocalCloud | None, storage: Storage, events: Events, ingestion: Ingestion, api: Api
+) -> dict[str, str]:
+    """What every function is told: the names of kernel/settings.py."""
+    everywhere = {
+        "ATRIUM_TARGET": settings.target,
+        "LOG_LEVEL": settings.log_level,
+        "BUCKET": storage.bucket.bucket_name,
+        "INGEST_QUEUE_URL": ingestion.queue.queue_url,
+        "OUTBOX_QUEUE_URL": events.outbox_queue.queue_url,
+        "EVENT_BUS": events.bus.event_bus_name,
+        "KEYRING_SECRET": KEYRING,
+        "OPERATOR_SECRET": OPERATOR,
+        "PROVIDER_SECRET_PREFIX": PROVIDERS,
+        "PUBLIC_URL": api.public_url,
+        "REGISTRATION": settings.registration_mode,
+        "CORS_ORIGINS": ",".join(settings.cors_origins),
+        "CHAT_MODEL": settings.chat_model,
+        "EMBEDDING_MODEL": settings.embedding_model,
+        "OPENAI_BASE_URL": settings.openai_base_url,
+    }
+    if not local:
+        return everywhere | {"MODEL_DIR": "/opt/model"}
+    # The emulator's workers see no /opt, and must be told where it listens.
+    model = str(settings.build / "layers" / "embed" / "model")
+    return everywhere | {"MODEL_DIR": model, "AWS_ENDPOINT_URL": local.aws_endpoint, "S3_PUBLIC_URL": local.s3_url}
