@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from infra.local.console import step
 from infra.local.deploy import Site, build, deploy, outputs
 from infra.local.edge.launch import Edge, attach_edge, start_edge
-from infra.local.emulator import Emulator, attach_emulator, start_emulator
+from infra.local.emulator import Emulator, attach_emulator, snapshot, start_emulator
 from infra.local.postgres import PostgresServer, attach_postgres, start_postgres
 from infra.local.providers import copy_provider_keys, read_env
 from infra.local.state import CLONE, LocalCloudError, private_dir
@@ -54,7 +54,7 @@ def start(state_dir: Path, *, port: int = DEFAULT_PORT, emulator_port: int = 0, 
     """
     dotenv = read_env(env_file) if env_file else {}
     settings = {name: dotenv[name.upper()] for name in SETTINGS if name.upper() in dotenv}
-    with _exclusive(private_dir(state_dir)):
+    with _exclusive(private_dir(state_dir, passable=True)):
         with step("layers and functions"):
             build()
         with step("Postgres 18 with pgvector"):
@@ -63,7 +63,9 @@ def start(state_dir: Path, *, port: int = DEFAULT_PORT, emulator_port: int = 0, 
             emulator = start_emulator(state_dir, emulator_port)
         copy_provider_keys(emulator, dotenv)
         with step("the stack (cdk deploy)"):
-            put_out = deploy(Site(postgres, emulator, f"http://127.0.0.1:{port}", settings), state_dir)
+            if deploy(Site(postgres, emulator, f"http://127.0.0.1:{port}", settings), state_dir):
+                emulator = snapshot(state_dir)
+            put_out = outputs(emulator)
         with step("the edge"):
             edge = start_edge(state_dir, emulator, port=port, base=urlsplit(put_out["ApiUrl"]).path)
         return Cloud(state_dir, postgres, emulator, edge, put_out)
@@ -85,7 +87,7 @@ def stop(state_dir: Path) -> list[str]:
     """End exactly the processes that `start` started, front to back; data stays. Returns what was stopped."""
     if not state_dir.exists():
         return []
-    with _exclusive(private_dir(state_dir)):
+    with _exclusive(private_dir(state_dir, passable=True)):
         parts = {
             "the edge": attach_edge(state_dir),
             "the AWS emulator": attach_emulator(state_dir),

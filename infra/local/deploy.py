@@ -16,13 +16,13 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from infra.areas import FUNCTIONS
-from infra.local.emulator import Emulator
+from infra.local.emulator import ACCOUNT, REGION, Emulator
 from infra.local.postgres import DATABASE, PostgresServer
-from infra.local.state import CLONE, LocalCloudError, private_dir, read_record, write_record
+from infra.local.state import CLONE, PREFIX, LocalCloudError, private_dir, read_record, tool_environment, write_record
 from infra.packaging.places import Places
-from infra.settings import PREFIX
 
 STACK: Final = "Atrium"
+_TOOLKIT: Final = "CDKToolkit"
 _CDK: Final = CLONE / "node_modules" / ".bin" / "cdk"
 _COMPLETE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 
@@ -63,32 +63,35 @@ def database_environment(server: PostgresServer, user: str) -> dict[str, str]:
 
 def build() -> None:
     """Build the layers and bundles whose sources changed."""
-    answer = subprocess.run([sys.executable, "-m", "infra.packaging", "--platform", "local"], cwd=CLONE, check=False)
+    command = [sys.executable, "-m", "infra.packaging", "--platform", "local"]
+    answer = subprocess.run(command, cwd=CLONE, env=os.environ | tool_environment(), check=False)
     if answer.returncode != 0:
         raise LocalCloudError("The layers could not be built; the lines above say why.")
 
 
-def deploy(site: Site, state_dir: Path) -> dict[str, str]:
-    """Deploy when anything that goes in has changed, or the emulator lost what was deployed. Returns the stack's outputs."""
+def deploy(site: Site, state_dir: Path) -> bool:
+    """Deploy when anything that goes in has changed, or the emulator lost what was deployed. True when it did."""
     home = private_dir(state_dir / "deploy")
     key = _key(site)
     if read_record(home / "deployed.json").get("key") == key and _in_place(site.emulator):
-        return outputs(site.emulator)
-    _run_cdk(["bootstrap", "--quiet"], site, home)
-    _run_cdk(["deploy", "--all", "--require-approval", "never", "--concurrency", "2"], site, home)
+        return False
+    if _stack(site.emulator, _TOOLKIT).get("StackStatus") not in _COMPLETE:
+        _forget_assets(site.emulator)
+        _run_cdk(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], site, home)
+    _run_cdk(["deploy", "--all", "--require-approval", "never"], site, home)
     write_record(home / "deployed.json", {"key": key})
-    return outputs(site.emulator)
+    return True
 
 
 def outputs(emulator: Emulator) -> dict[str, str]:
     """The deployed stack's outputs by name; empty when it is not there."""
-    stack = _stack(emulator)
+    stack = _stack(emulator, STACK)
     return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
 
 
-def _stack(emulator: Emulator) -> dict[str, Any]:
+def _stack(emulator: Emulator, name: str) -> dict[str, Any]:
     try:
-        (stack,) = emulator.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+        (stack,) = emulator.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     except ClientError:  # the emulator, like AWS, answers ValidationError for an unknown stack
         return {}
     return dict(stack)
@@ -96,11 +99,22 @@ def _stack(emulator: Emulator) -> dict[str, Any]:
 
 def _in_place(emulator: Emulator) -> bool:
     """Whether the emulator still has what was deployed: a kill takes it back to its last snapshot."""
-    if _stack(emulator).get("StackStatus") not in _COMPLETE:
+    if _stack(emulator, STACK).get("StackStatus") not in _COMPLETE:
         return False
     pages = emulator.client("lambda").get_paginator("list_functions").paginate()
     there = {function["FunctionName"] for page in pages for function in page["Functions"]}
     return there >= {f"{PREFIX}-{function.name}" for function in FUNCTIONS}
+
+
+def _forget_assets(emulator: Emulator) -> None:
+    """A kill during the first deployment leaves the CDK's bucket on disk without its stack, and that blocks the next attempt."""
+    client = emulator.client("s3")
+    for bucket in client.list_buckets()["Buckets"]:
+        if bucket["Name"].startswith("cdk-"):
+            for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket["Name"]):
+                for version in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+                    client.delete_object(Bucket=bucket["Name"], Key=version["Key"], VersionId=version["VersionId"])
+            client.delete_bucket(Bucket=bucket["Name"])
 
 
 def _key(site: Site) -> str:
@@ -136,6 +150,6 @@ def _run_cdk(arguments: list[str], site: Site, home: Path) -> None:
 
 
 def _environment(site: Site, home: Path) -> Mapping[str, str]:
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "NODE_EXTRA_CA_CERTS") if name in os.environ}
+    inherited = {name: os.environ[name] for name in ("HOME", "LANG", "NODE_EXTRA_CA_CERTS") if name in os.environ}
     none = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true"}
-    return inherited | site.environment | site.emulator.environment | none | {"CDK_HOME": str(home)}
+    return inherited | tool_environment() | site.environment | site.emulator.environment | none | {"CDK_HOME": str(home)}

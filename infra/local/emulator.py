@@ -17,7 +17,7 @@ import boto3
 from botocore.config import Config
 
 from infra.local.processes import Process, free_port, recall, spawn, wait_until
-from infra.local.state import CLONE, LocalCloudError, private_dir, read_record, write_record
+from infra.local.state import CLONE, LocalCloudError, private_dir, read_record, tool_environment, write_record
 
 REGION: Final = "us-east-1"
 ACCOUNT: Final = "000000000000"
@@ -66,7 +66,7 @@ class Emulator:
 
 def start_emulator(state_dir: Path, port: int = 0) -> Emulator:
     """Start the emulator of `state_dir`, or take the running one. Port 0: the last one, else 4566, else any free one."""
-    home = private_dir(private_dir(state_dir) / "emulator")
+    home = private_dir(state_dir / "emulator")
     if (running := attach_emulator(state_dir)) is not None:
         return running
     if not INTERPRETER.exists():
@@ -84,6 +84,14 @@ def start_emulator(state_dir: Path, port: int = 0) -> Emulator:
     return emulator
 
 
+def snapshot(state_dir: Path) -> Emulator:
+    """Make what the emulator holds survive a kill: it writes its state when it ends, and only then. Takes about 2 s."""
+    running = attach_emulator(state_dir)
+    if running is not None:
+        running.stop()
+    return start_emulator(state_dir)
+
+
 def attach_emulator(state_dir: Path) -> Emulator | None:
     """The emulator of `state_dir` when it runs."""
     home = state_dir / "emulator"
@@ -94,13 +102,15 @@ def attach_emulator(state_dir: Path) -> Emulator | None:
 def _environment(home: Path, port: int) -> Mapping[str, str]:
     network = {name: os.environ[name] for name in NETWORK if name in os.environ}
     return network | {
-        "PATH": os.environ.get("PATH", os.defpath),  # Node, for the CDK's own custom resources
+        "PATH": tool_environment()["PATH"],  # Node, for the CDK's own custom resources
         "HOME": str(home),
         "TMPDIR": str(home / "tmp"),
         "LANG": "C.UTF-8",
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "LAMBDA_EXECUTOR": "local",
+        "IOT_MTLS_ENABLED": "0",  # would listen on every interface
+        "SFTP_ENABLED": "0",
         "PERSIST_STATE": "1",
         "STATE_DIR": str(home / "state"),
         "S3_PERSIST": "1",

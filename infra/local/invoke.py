@@ -7,8 +7,7 @@ from typing import Any
 
 from infra.areas import FUNCTIONS
 from infra.local.emulator import Emulator
-from infra.local.state import LocalCloudError
-from infra.settings import PREFIX
+from infra.local.state import PREFIX, LocalCloudError
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from typing import Final
 
 from infra.areas import FUNCTIONS
 from infra.local.emulator import Emulator, attach_emulator
-from infra.local.state import LocalCloudError
-from infra.settings import PREFIX
+from infra.local.state import PREFIX, LocalCloudError
 
 LINES: Final = 100
 FILES: Final = {

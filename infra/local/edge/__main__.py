@@ -31,6 +31,7 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         proxy_headers=False,
+        server_header=False,
         timeout_keep_alive=75,
     )
 

@@ -12,10 +12,9 @@ from typing import Any, Final
 from infra.areas import AREAS, LAYERS, Area
 from infra.local.emulator import NETWORK, Emulator
 from infra.local.processes import Process, recall, spawn, wait_until
-from infra.local.state import CLONE, LocalCloudError, private_dir, read_record, write_record
+from infra.local.state import CLONE, PREFIX, LocalCloudError, private_dir, read_record, write_record
 from infra.packaging.fingerprint import read_stamp
 from infra.packaging.places import Places
-from infra.settings import PREFIX
 
 _PLACES: Final = Places("local")
 # One process serves many requests at once here, where a Lambda container serves one.

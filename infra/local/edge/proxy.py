@@ -77,7 +77,8 @@ class Proxy:
             await _problem(scope, send, 502, "bad-gateway", "Bad gateway", detail)
             return
         try:
-            await send({"type": "http.response.start", "status": answer.status, "headers": _end_to_end(answer.headers)})
+            headers = [header for header in _end_to_end(answer.headers) if header[0] != b"date"]  # the edge's server sets it
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
             async for chunk in answer.aiter_stream():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
