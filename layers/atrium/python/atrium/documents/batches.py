@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import batched
 from typing import Any, Final, Self
 
+from atrium.documents.chunking import embedding_input
 from atrium.providers.base import Vectors
 
 BATCH_SIZE: Final = 64
@@ -23,7 +24,7 @@ _MAGIC: Final = b"AVB1"
 
 @dataclass(frozen=True, slots=True)
 class PlannedChunk:
-    """A chunk on its way. `header` is embedded in front of the text and stored nowhere."""
+    """A chunk on its way to the index."""
 
     ordinal: int
     page_from: int | None
@@ -33,37 +34,38 @@ class PlannedChunk:
     heading: str
     language: str
     text: str
-    header: str = ""
-
-    @property
-    def embedded_text(self) -> str:
-        """What the model sees."""
-        return self.header + self.text
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Chunks that are embedded by one call, for one model."""
+    """Chunks that are embedded by one call, for one model; `title` is the document's, which every input begins with."""
 
     model: str
+    title: str
     chunks: tuple[PlannedChunk, ...] = field(repr=False)
+
+    @property
+    def inputs(self) -> list[str]:
+        """What the model sees of each chunk."""
+        return [embedding_input(self.title, chunk.heading, chunk.text) for chunk in self.chunks]
 
     @property
     def content_hash(self) -> bytes:
         """SHA-256 of the model and what it is given: vectors of the same hash need not be made again."""
-        content = json.dumps([self.model, [chunk.embedded_text for chunk in self.chunks]], separators=(",", ":"))
+        content = json.dumps([self.model, self.inputs], separators=(",", ":"))
         return hashlib.sha256(content.encode()).digest()
 
     def to_json(self) -> bytes:
         """The inverse of `from_json`."""
         rows = [[getattr(chunk, name) for name in _FIELDS] for chunk in self.chunks]
-        return json.dumps({"model": self.model, "chunks": rows}, ensure_ascii=False, separators=(",", ":")).encode()
+        content = {"model": self.model, "title": self.title, "chunks": rows}
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
         """A batch that `to_json` wrote."""
         raw: dict[str, Any] = json.loads(data)
-        return cls(raw["model"], tuple(PlannedChunk(*row) for row in raw["chunks"]))
+        return cls(raw["model"], raw["title"], tuple(PlannedChunk(*row) for row in raw["chunks"]))
 
 
 _FIELDS: Final = PlannedChunk.__slots__
@@ -87,10 +89,10 @@ class Plan:
         return cls(**json.loads(data))
 
 
-def split(model: str, chunks: Sequence[PlannedChunk]) -> Iterator[Batch]:
+def split(model: str, title: str, chunks: Sequence[PlannedChunk]) -> Iterator[Batch]:
     """The chunks in batches, in order."""
     for batch in batched(chunks, BATCH_SIZE, strict=False):
-        yield Batch(model, batch)
+        yield Batch(model, title, batch)
 
 
 def batch_key(prefix: str, number: int) -> str:

@@ -9,9 +9,8 @@ import asyncio
 import hashlib
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -20,10 +19,12 @@ from atrium.db import Database
 from atrium.documents import batches, outcomes, repository
 from atrium.documents.attempts import PROGRESS, Attempts
 from atrium.documents.batches import Plan, PlannedChunk
+from atrium.documents.chunking import ChunkOptions, chunk
 from atrium.documents.cleanup import remove_work
 from atrium.documents.language import detect_language
 from atrium.documents.models import Document, Stage
 from atrium.documents.naming import file_name
+from atrium.documents.parsing import child
 from atrium.documents.parsing.failures import FailureKind
 from atrium.documents.parsing.models import ExtractedText, Inspection
 from atrium.documents.receiving import start_execution
@@ -32,10 +33,11 @@ from atrium.documents.work import Work
 from atrium.kernel.errors import AtriumError, Conflict, IngestionFailed, NotFound
 from atrium.kernel.ids import chunk_id
 from atrium.kernel.principal import Principal
+from atrium.kernel.settings import Settings
 from atrium.ports.storage import ObjectStorage
 from atrium.ports.workflow import Workflow
 from atrium.providers.base import Embedder
-from atrium.retrieval.store import IndexedChunk, VectorStore, get_space
+from atrium.retrieval.store import IndexedChunk, PostgresVectorStore, VectorStore, get_space
 
 _log: Final = logging.getLogger(__name__)
 SOURCE_MISSING: Final = "source-missing"
@@ -47,34 +49,53 @@ _SKIPPED: Final[dict[str, Any]] = {"skipped": True}
 class Parser(Protocol):
     """Reads a file in a process of its own. Raises `IngestionFailed` for one that cannot be read."""
 
-    async def inspect(self, path: Path, name: str, declared: str) -> Inspection:
+    async def inspect_file(self, path: Path, name: str, declared_type: str) -> Inspection:
         """What the file is."""
         ...
 
-    async def extract(self, path: Path, content_type: str) -> ExtractedText:
+    async def extract_file(self, path: Path, name: str, declared_type: str) -> ExtractedText:
         """Its text with its structure."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class IngestionParts:
-    """What the steps are built from. `embedder` gives the model named `model`, on first use."""
+class Parts(Protocol):
+    """What the steps are built from; `atrium.runtime.Runtime` is one."""
 
-    database: Database
-    storage: ObjectStorage
-    pipeline: Workflow
-    store: VectorStore
-    parser: Parser
-    embedder: Callable[[str], Awaitable[Embedder]]
-    model: str
+    @property
+    def settings(self) -> Settings:
+        """Of these `embedding_model`: which model's space chunks go to."""
+        ...
+
+    @property
+    def database(self) -> Database:
+        """Tenant transactions."""
+        ...
+
+    @property
+    def storage(self) -> ObjectStorage:
+        """The bucket of documents."""
+        ...
+
+    @property
+    def pipeline(self) -> Workflow:
+        """The document pipeline."""
+        ...
+
+    async def embedder(self, name: str) -> Embedder:
+        """The model of that name, made on first use."""
+        ...
 
 
 class IngestionService:
     """The verbs of the pipeline's states."""
 
-    def __init__(self, parts: IngestionParts) -> None:
+    def __init__(self, parts: Parts, *, store: VectorStore | None = None, parser: Parser = child) -> None:
         self._parts = parts
+        self._database = parts.database
         self._storage = parts.storage
+        self._store = store or PostgresVectorStore()
+        self._parser = parser
+        self._model = parts.settings.embedding_model
         self._attempts = Attempts(parts.database, parts.storage)
 
     async def inspect(self, step: Step) -> dict[str, Any]:
@@ -82,10 +103,9 @@ class IngestionService:
         document = await self._attempts.begin(step, Stage.INSPECTING)
         if document is None:
             return _SKIPPED
-        name, declared = file_name(document.version.object_key), document.version.content_type
-        async with self._source(document) as (path, sha256):
-            found = await self._parts.parser.inspect(path, name, declared)
-        async with self._parts.database.transaction(step.principal) as tx:
+        async with self._source(document) as (path, name, sha256):
+            found = await self._parser.inspect_file(path, name, document.version.content_type)
+        async with self._database.transaction(step.principal) as tx:
             await repository.set_inspection(
                 tx, document, content_type=found.content_type, pages=found.pages, title=found.title or "", sha256=sha256
             )
@@ -96,10 +116,10 @@ class IngestionService:
         document = await self._attempts.begin(step, Stage.EXTRACTING)
         if document is None:
             return _SKIPPED
-        async with self._source(document) as (path, _):
-            extracted = await self._parts.parser.extract(path, document.version.content_type)
+        async with self._source(document) as (path, name, _):
+            extracted = await self._parser.extract_file(path, name, document.version.content_type)
         await Work.of(self._storage, step).put_extracted(extracted)
-        async with self._parts.database.transaction(step.principal) as tx:
+        async with self._database.transaction(step.principal) as tx:
             await repository.set_extraction(
                 tx,
                 document,
@@ -118,12 +138,12 @@ class IngestionService:
             return {"batches": []}
         work = Work.of(self._storage, step)
         extracted = await work.get_extracted()
-        embedder = await self._parts.embedder(self._parts.model)
-        chunks = await asyncio.to_thread(plan_chunks, document, extracted, embedder)
+        embedder = await self._parts.embedder(self._model)
+        chunks = await asyncio.to_thread(_planned, document, extracted, embedder)
         if not chunks:
             raise IngestionFailed(FailureKind.EMPTY_TEXT, "No text was found in the document.")
-        parts = list(batches.split(self._parts.model, chunks))
-        await work.put_plan(Plan(self._parts.model, len(parts), len(chunks)), parts)
+        parts = list(batches.split(self._model, document.version.title, chunks))
+        await work.put_plan(Plan(self._model, len(parts), len(chunks)), parts)
         await self._attempts.begin(step, Stage.CHUNKING)
         return {"batches": list(range(len(parts)))}
 
@@ -136,7 +156,7 @@ class IngestionService:
         found = await work.find_vectors(number, batch)
         if found is None:
             embedder = await self._parts.embedder(batch.model)
-            vectors = await embedder.embed([chunk.embedded_text for chunk in batch.chunks], "document")
+            vectors = await embedder.embed(batch.inputs, "document")
             await work.put_vectors(number, batch, vectors)
         span = PROGRESS[Stage.PUBLISHING] - PROGRESS[Stage.EMBEDDING]
         await self._attempts.begin(step, Stage.EMBEDDING, PROGRESS[Stage.EMBEDDING] + span * (number + 1) / plan.batches)
@@ -155,14 +175,14 @@ class IngestionService:
         embedded = await work.get_embedded(plan)
         vectors = batches.join_vectors([part for _, part in embedded])
         planned = [chunk for batch, _ in embedded for chunk in batch.chunks]
-        async with self._parts.database.transaction(step.principal) as tx:
+        async with self._database.transaction(step.principal) as tx:
             # Deleted, published or overtaken meanwhile? From here on nobody else can do any of it.
             document = await repository.lock(tx, step.document_id, step.version)
             if document is None or not await self._attempts.active(tx, step, document):
                 return False
             space = await get_space(tx, plan.model)
-            await self._parts.store.upsert(tx, space, [_indexed(document, chunk) for chunk in planned], vectors)
-            await self._parts.store.delete(tx, document.id, keep_version=step.version)
+            await self._store.upsert(tx, space, [_indexed(document, chunk) for chunk in planned], vectors)
+            await self._store.delete(tx, document.id, keep_version=step.version)
             await outcomes.mark_ready(tx, document, len(planned))
         return True
 
@@ -184,7 +204,7 @@ class IngestionService:
 
         What was embedded before is used again. `Conflict` for a version that is ready or being worked on.
         """
-        async with self._parts.database.transaction(principal) as tx:
+        async with self._database.transaction(principal) as tx:
             await repository.lock(tx, document_id)
             document = await repository.get(tx, document_id)
             attempt = await repository.retry_version(tx, document, idle)
@@ -194,8 +214,8 @@ class IngestionService:
         return attempt
 
     @asynccontextmanager
-    async def _source(self, document: Document) -> AsyncIterator[tuple[Path, bytes]]:
-        """The version's bytes in a file, for the time of the block, and their SHA-256."""
+    async def _source(self, document: Document) -> AsyncIterator[tuple[Path, str, bytes]]:
+        """The version's bytes in a file, for the time of the block; the name that says their type; their SHA-256."""
         version = document.version
         try:
             data = await self._storage.get(version.object_key, version.object_version_id or None)
@@ -204,12 +224,26 @@ class IngestionService:
         with tempfile.TemporaryDirectory(prefix="atrium-") as folder:
             path = Path(folder) / "source"
             await asyncio.to_thread(path.write_bytes, data)
-            yield path, hashlib.sha256(data).digest()
+            yield path, file_name(version.object_key), hashlib.sha256(data).digest()
 
 
-def plan_chunks(document: Document, extracted: ExtractedText, embedder: Embedder) -> list[PlannedChunk]:
-    """The text in chunks that fit the model's window, header included."""
-    raise NotImplementedError
+def _planned(document: Document, extracted: ExtractedText, embedder: Embedder) -> list[PlannedChunk]:
+    """The text in chunks that the model reads whole, title and headings included."""
+    version = document.version
+    options = ChunkOptions(max_tokens=embedder.max_tokens, title=version.title or None)
+    return [
+        PlannedChunk(
+            ordinal=cut.ordinal,
+            page_from=cut.page_from,
+            page_to=cut.page_to,
+            char_start=cut.start,
+            char_end=cut.end,
+            heading=cut.heading,
+            language=version.language,
+            text=extracted.text[cut.start : cut.end],
+        )
+        for cut in chunk(extracted, embedder.tokenizer, options)
+    ]
 
 
 def _indexed(document: Document, chunk: PlannedChunk) -> IndexedChunk:

@@ -1,0 +1,1 @@
+"""Worker: a document's text becomes chunks, and they vectors."""

@@ -1,0 +1,1 @@
+"""Worker: a document's bytes become the stored text."""

@@ -1,0 +1,1 @@
+"""Worker: embedded chunks become what search serves, or a version fails."""

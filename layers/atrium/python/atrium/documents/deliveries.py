@@ -1,0 +1,28 @@
+"""A batch of queue messages, each one object's arrival; what cannot be received comes again, alone."""
+
+import logging
+from typing import Any, Final
+
+from atrium.documents.arrivals import ObjectCreated
+from atrium.documents.receiving import ReceivingService
+
+_log: Final = logging.getLogger(__name__)
+
+
+async def receive_batch(service: ReceivingService, event: dict[str, Any]) -> dict[str, Any]:
+    """Receive each message; the reply names those that must come again (SQS: partial batch failures).
+
+    One after the other: their order in the batch means nothing.
+    """
+    failed = [record["messageId"] for record in event["Records"] if not await _received(service, record)]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+async def _received(service: ReceivingService, record: dict[str, Any]) -> bool:
+    try:
+        receipt = await service.receive(ObjectCreated.from_message(record["body"]))
+    except Exception:  # noqa: BLE001  whatever it is, it sends back this message and not the whole batch
+        _log.warning("message %s comes again", record["messageId"], exc_info=True)
+        return False
+    _log.info("message %s: %s", record["messageId"], receipt)
+    return True

@@ -1,0 +1,180 @@
+"""A tenant's documents from the bucket's arrivals to searchable chunks, in process: real services, real parsers, a real
+database; the bucket, the state machine and the model are stand-ins that behave alike."""
+
+import asyncio
+import hashlib
+import json
+import re
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from atrium.db import Database
+from atrium.documents.arrivals import ObjectCreated, Receipt
+from atrium.documents.dispatch import run_step
+from atrium.documents.ingestion import IngestionService
+from atrium.documents.models import Document, Upload
+from atrium.documents.parsing import worker
+from atrium.documents.parsing.models import ExtractedText, Inspection
+from atrium.documents.parsing.registry import ParseOptions
+from atrium.documents.receiving import ReceivingService
+from atrium.documents.service import DocumentService
+from atrium.kernel.ids import new_id
+from atrium.kernel.principal import Principal
+from atrium.kernel.settings import Settings
+from atrium.providers.base import Vectors
+from atrium.retrieval.store import PostgresVectorStore
+from tests.fakes.memory import MemoryStorage, MemoryWorkflow
+
+EVENTS = Path(__file__).parents[2] / "events"
+MODEL = "test/four"
+_WORD = re.compile(r"\S+")
+
+
+def event(name: str) -> dict[str, Any]:
+    """A stored event: `ingest/drop`."""
+    loaded: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+class WordTokenizer:
+    """A word is a token."""
+
+    special_tokens = 2
+
+    def offsets(self, text: str) -> Sequence[tuple[int, int]]:
+        return [found.span() for found in _WORD.finditer(text)]
+
+
+class HashEmbedder:
+    """Vectors of length 4 that depend on the text alone; `calls` counts, `fail` makes the next n calls raise."""
+
+    dimensions = 4
+    max_tokens = 128
+
+    def __init__(self) -> None:
+        self.tokenizer = WordTokenizer()
+        self.calls = 0
+        self.failures: list[Exception] = []
+
+    async def embed(self, texts: Sequence[str], kind: Literal["document", "query"]) -> Vectors:
+        self.calls += 1
+        if self.failures:
+            raise self.failures.pop()
+        return Vectors(len(texts), 4, b"".join(_vector(text) for text in texts))
+
+
+def _vector(text: str) -> bytes:
+    raw = [byte - 127.5 for byte in hashlib.sha256(text.encode()).digest()[:4]]
+    length = sum(value * value for value in raw) ** 0.5
+    return struct.pack("<4f", *(value / length for value in raw))
+
+
+class InProcessParser:
+    """The real parsers without their process, which costs a fifth of a second a time."""
+
+    async def inspect_file(self, path: Path, name: str, declared_type: str) -> Inspection:
+        data = await asyncio.to_thread(path.read_bytes)
+        found = worker.parse("inspect", data, name, declared_type, ParseOptions())
+        assert isinstance(found, Inspection)
+        return found
+
+    async def extract_file(self, path: Path, name: str, declared_type: str) -> ExtractedText:
+        data = await asyncio.to_thread(path.read_bytes)
+        text = worker.parse("extract", data, name, declared_type, ParseOptions())
+        assert isinstance(text, ExtractedText)
+        return text
+
+
+@dataclass
+class Parts:
+    """What a runtime gives the pipeline's steps."""
+
+    settings: Settings
+    database: Database
+    storage: MemoryStorage = field(default_factory=MemoryStorage)
+    pipeline: MemoryWorkflow = field(default_factory=MemoryWorkflow)
+    model: HashEmbedder = field(default_factory=HashEmbedder)
+
+    async def embedder(self, name: str) -> HashEmbedder:
+        assert name == MODEL
+        return self.model
+
+
+class World:
+    """The documents of a deployment: people's verbs, arrivals, and the state machine turned by hand."""
+
+    def __init__(self, settings: Settings, database: Database, *, document_limit: int = 1024 * 1024) -> None:
+        self.parts = Parts(settings.model_copy(update={"embedding_model": MODEL}), database)
+        self.storage, self.workflow, self.model = self.parts.storage, self.parts.pipeline, self.parts.model
+        self.database = database
+        self.documents = DocumentService(database, self.storage, PostgresVectorStore())
+        self.receiving = ReceivingService(database, self.storage, self.workflow, document_limit=document_limit)
+        self.ingestion = IngestionService(self.parts, parser=InProcessParser())
+        self._sequence = 0
+
+    async def upload(self, principal: Principal, name: str, text: str, **more: Any) -> Document:
+        """As `POST /documents`: the row and the object; its arrival is not delivered yet."""
+        content_type = more.pop("content_type", "text/plain")
+        upload = Upload(name=name, data=text.encode(), content_type=content_type, **more)
+        return await self.documents.upload(principal, upload, new_id())
+
+    async def drop(self, principal: Principal, path: str, data: bytes) -> ObjectCreated:
+        """Put a file into the tenant's drop folder; its arrival, not delivered yet."""
+        key = f"drop/{principal.tenant_id}/{path}"
+        await self.storage.put(key, data, content_type="binary/octet-stream")
+        return self.arrival(key)
+
+    def arrival(self, key: str) -> ObjectCreated:
+        """What S3 says of the newest write to a key."""
+        self._sequence += 1
+        return ObjectCreated(key, self.storage.objects[key][-1][0].version_id, f"{self._sequence:016X}")
+
+    async def receive(self, arrival: ObjectCreated) -> Receipt:
+        """Deliver an arrival, once."""
+        return await self.receiving.receive(arrival)
+
+    async def run(self, execution: str) -> str:
+        """An execution from its first state to its last: `SUCCEEDED` or `FAILED`."""
+        payload = self.workflow.started[execution]
+        try:
+            await self._steps(payload)
+        except Exception as error:  # noqa: BLE001  the state machine catches all
+            caught = {
+                "Error": type(error).__name__,
+                "Cause": json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)}),
+            }
+            await self.step(payload, "fail", error=caught)
+            return "FAILED"
+        return "SUCCEEDED"
+
+    async def _steps(self, payload: dict[str, object]) -> None:
+        await self.step(payload, "inspect")
+        await self.step(payload, "extract")
+        for batch in (await self.step(payload, "chunk"))["batches"]:
+            await self.step(payload, "embed", batch=batch)
+        await self.step(payload, "publish")
+
+    async def step(self, payload: dict[str, object], name: str, **more: object) -> dict[str, Any]:
+        """One state's call."""
+        return await run_step(self.ingestion, {**payload, "step": name, **more})
+
+    async def ingest(self, arrival: ObjectCreated) -> Receipt:
+        """Deliver an arrival and run what it starts."""
+        before = set(self.workflow.started)
+        receipt = await self.receive(arrival)
+        for execution in self.workflow.started.keys() - before:
+            await self.run(execution)
+        return receipt
+
+    async def ready(self, principal: Principal, name: str, text: str, **more: Any) -> Document:
+        """An uploaded document that has gone all the way."""
+        document = await self.upload(principal, name, text, **more)
+        await self.ingest(self.arrival(document.version.object_key))
+        return await self.documents.get(principal, document.id)
+
+    def keys(self, prefix: str) -> list[str]:
+        """The bucket's keys under a prefix."""
+        return sorted(key for key in self.storage.objects if key.startswith(prefix))
