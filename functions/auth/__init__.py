@@ -1,0 +1,1 @@
+"""The auth area: registration, sessions and API keys."""

@@ -1,0 +1,179 @@
+"""Wire contracts of the auth area."""
+
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, Field
+
+from atrium.kernel.principal import PrincipalKind, Role
+from atrium.tenancy.api_keys import NewApiKey
+from atrium.tenancy.emails import normalise_email
+from atrium.tenancy.models import ApiKey, Organisation, Session, User
+from atrium.tenancy.passwords import MAX_LENGTH, MIN_LENGTH
+from atrium.tenancy.permissions import Permission
+from atrium.web.schemas import Reply, StrictModel, Timestamp
+
+Email = Annotated[
+    str, Field(min_length=3, max_length=254, json_schema_extra={"format": "email"}), AfterValidator(normalise_email)
+]
+Password = Annotated[str, Field(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
+RefreshToken = Annotated[str, Field(min_length=1, max_length=256)]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+
+
+class RegisterIn(StrictModel):
+    """A new organisation and its first admin."""
+
+    org_name: Name
+    email: Email
+    password: Password
+
+
+class LoginIn(StrictModel):
+    """E-mail and password."""
+
+    email: Email
+    password: Annotated[str, Field(max_length=MAX_LENGTH)]
+
+
+class RefreshIn(StrictModel):
+    """The refresh token to use."""
+
+    refresh_token: RefreshToken
+
+
+class LogoutIn(StrictModel):
+    """Another login of the same user to end as well."""
+
+    refresh_token: RefreshToken | None = None
+
+
+class UserOut(Reply):
+    """A person."""
+
+    id: UUID
+    email: str
+    role: Role
+    created_at: Timestamp
+
+
+class OrganisationOut(Reply):
+    """A tenant."""
+
+    id: UUID
+    name: str
+    created_at: Timestamp
+
+
+class SessionOut(Reply):
+    """A session; `token` is `access_token` under the name that other systems give it. `expires_in` in seconds."""
+
+    access_token: str
+    token: str
+    refresh_token: str
+    expires_in: int
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  the scheme's name
+    user: UserOut
+    org: OrganisationOut
+
+    @classmethod
+    def of(cls, session: Session) -> Self:
+        """The wire form."""
+        tokens = session.tokens
+        return cls(
+            access_token=tokens.access_token,
+            token=tokens.access_token,
+            refresh_token=tokens.refresh_token,
+            expires_in=tokens.expires_in,
+            user=UserOut.model_validate(session.user),
+            org=OrganisationOut.model_validate(session.organisation),
+        )
+
+
+class ApiKeyIn(StrictModel):
+    """A key to make. No scopes: everything the role may. No expiry: until it is deleted."""
+
+    name: Name
+    role: Annotated[Role, Field(strict=False)] = Role.MEMBER
+    scopes: Annotated[list[Annotated[Permission, Field(strict=False)]], Field(default_factory=list, max_length=32)]
+    expires_at: Annotated[Timestamp, Field(strict=False)] | None = None
+
+
+class ApiKeyOut(Reply):
+    """A key without its secret; `prefix` is its public beginning."""
+
+    id: UUID
+    name: str
+    prefix: str
+    last_four: str
+    role: Role
+    scopes: list[str]
+    created_by: str
+    created_at: Timestamp
+    expires_at: Timestamp | None
+    last_used_at: Timestamp | None
+
+    @classmethod
+    def of(cls, key: ApiKey) -> Self:
+        """The wire form."""
+        return cls.model_validate(_fields(key))
+
+
+class NewApiKeyOut(ApiKeyOut):
+    """A key that was just made: `key` is shown this once."""
+
+    key: str
+
+    @classmethod
+    def made(cls, new: NewApiKey) -> Self:
+        """The wire form, with the secret."""
+        return cls.model_validate(_fields(new.key) | {"key": new.text})
+
+
+class MeOut(Reply):
+    """Who asks: a user or an API key, one of the two."""
+
+    kind: PrincipalKind
+    id: UUID
+    role: Role
+    permissions: list[Permission]
+    user: UserOut | None
+    api_key: ApiKeyOut | None
+    org: OrganisationOut
+
+    @classmethod
+    def of(cls, account: User | ApiKey, org: Organisation, permissions: frozenset[Permission]) -> Self:
+        """The wire form."""
+        is_user = isinstance(account, User)
+        return cls(
+            kind=PrincipalKind.USER if is_user else PrincipalKind.API_KEY,
+            id=account.id,
+            role=account.role,
+            permissions=sorted(permissions),
+            user=UserOut.model_validate(account) if isinstance(account, User) else None,
+            api_key=ApiKeyOut.of(account) if isinstance(account, ApiKey) else None,
+            org=OrganisationOut.model_validate(org),
+        )
+
+
+class StatusOut(Reply):
+    """Whether the caller's credentials hold, and who may register here."""
+
+    authenticated: bool
+    kind: PrincipalKind | None
+    registration: Literal["open", "invite", "closed"]
+
+
+def _fields(key: ApiKey) -> dict[str, object]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "prefix": f"atr_live_{key.key_id}",
+        "last_four": key.last_four,
+        "role": key.role,
+        "scopes": list(key.scopes),
+        "created_by": key.created_by,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "last_used_at": key.last_used_at,
+    }

@@ -1,0 +1,1 @@
+"""The system area: health, the merged documentation, the public signing keys."""

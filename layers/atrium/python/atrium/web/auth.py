@@ -1,0 +1,134 @@
+"""Authentication at the door: `CurrentPrincipal`, `require(permission)`.
+
+The route class authenticates before it reads a body; the dependencies here hand out what it found, so that a route
+says in its signature what it needs and OpenAPI can tell.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Request, params
+from fastapi.dependencies.models import Dependant
+
+from atrium.kernel.errors import Unauthenticated
+from atrium.kernel.principal import Principal
+from atrium.tenancy.admission import Admission
+from atrium.tenancy.keys import PREFIX
+from atrium.tenancy.models import Admitted
+from atrium.tenancy.permissions import Permission, check
+
+SECURITY_SCHEMES: Final[dict[str, dict[str, Any]]] = {
+    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key, `atr_live_…`."},
+    "Bearer": {"type": "http", "scheme": "bearer", "description": "An access token, or an API key."},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a route asks of its caller, read from its dependencies."""
+
+    principal: bool
+    permissions: tuple[Permission, ...]
+
+
+class Required:
+    """The dependency that `require` makes."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+
+    async def __call__(self, request: Request) -> Principal:
+        """The principal, who may."""
+        principal = await current_principal(request)
+        check(principal, self.permission)
+        return principal
+
+
+def require(permission: Permission) -> params.Depends:
+    """Ask for a permission.
+
+    `principal: Annotated[Principal, require(Permission.DOCUMENTS_WRITE)]`, or in a route's `dependencies=[…]`.
+    """
+    return params.Depends(Required(permission))
+
+
+async def current_admission(request: Request) -> Admitted:
+    """The authenticated request: its principal and, of a user, the session."""
+    admitted: Admitted | None = getattr(request.state, "admitted", None)
+    if admitted is None:
+        raise Unauthenticated
+    return admitted
+
+
+async def current_principal(request: Request) -> Principal:
+    """Who asks."""
+    return (await current_admission(request)).principal
+
+
+async def optional_principal(request: Request) -> Principal | None:
+    """Who asks, on a public route; None without credentials and with wrong ones."""
+    try:
+        return (await authenticate(request)).principal
+    except Unauthenticated:
+        return None
+
+
+CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
+CurrentAdmission = Annotated[Admitted, Depends(current_admission)]
+OptionalPrincipal = Annotated[Principal | None, Depends(optional_principal)]
+
+
+def need_of(dependant: Dependant) -> Need:
+    """What the route with this dependency tree asks of its caller."""
+    calls = list(_calls(dependant))
+    permissions = tuple(call.permission for call in calls if isinstance(call, Required))
+    return Need(bool(permissions) or current_principal in calls or current_admission in calls, permissions)
+
+
+async def authenticate(request: Request) -> Admitted:
+    """Admit the request by `X-API-Key`, or by `Authorization: Bearer` with a key or an access token.
+
+    Errors: Unauthenticated, RateLimited, Unavailable. The outcome is in `request.state` for the rest of the request.
+    """
+    admission = admission_of(request)
+    key, bearer = _single(request, "x-api-key"), _bearer(request)
+    if key is not None:
+        admit = partial(admission.by_api_key, key)
+    elif bearer is None:
+        raise Unauthenticated
+    else:
+        admit = partial(admission.by_api_key if bearer.startswith(PREFIX) else admission.by_access_token, bearer)
+    admitted = await admit()
+    request.state.admitted = admitted
+    request.state.principal = admitted.principal
+    request.state.rate = admitted.rate
+    return admitted
+
+
+def admission_of(request: Request) -> Admission:
+    """The application's one `Admission`."""
+    state = request.app.state
+    if not hasattr(state, "admission"):
+        state.admission = Admission(state.runtime.database, state.runtime.keyring, state.runtime.settings)
+    admission: Admission = state.admission
+    return admission
+
+
+def _bearer(request: Request) -> str | None:
+    value = _single(request, "authorization")
+    if value is None:
+        return None
+    scheme, _, token = value.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _single(request: Request, name: str) -> str | None:
+    values = request.headers.getlist(name)
+    if len(values) > 1:
+        raise Unauthenticated(f"There is more than one {name} header.")
+    return values[0] if values else None
+
+
+def _calls(dependant: Dependant) -> list[Any]:
+    return [dependant.call, *(call for child in dependant.dependencies for call in _calls(child))]

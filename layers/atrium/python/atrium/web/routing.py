@@ -1,0 +1,102 @@
+"""The route class of every area: who asks, then what they sent, then once or again, and only then the endpoint."""
+
+from collections.abc import Callable, Coroutine
+from enum import Enum
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, params
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from atrium.kernel.errors import UnsupportedMediaType
+from atrium.tenancy.permissions import check
+from atrium.web.auth import Need, authenticate, need_of
+from atrium.web.bodies import BodyLimit, StrictRequest
+from atrium.web.idempotency import Redacted, once
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class _NotIdempotent:
+    """Marks an authenticated POST that takes no Idempotency-Key."""
+
+    def __call__(self) -> None:
+        """Nothing to do at request time: the route class reads the mark."""
+
+
+NOT_IDEMPOTENT: Final = params.Depends(_NotIdempotent())
+"""In a route's `dependencies=[…]`: auth routes, whose answers are secrets, and streams."""
+
+
+def body_limit(setting: str) -> params.Depends:
+    """In a route's `dependencies=[…]`: JSON bodies may have as many bytes as this setting says."""
+    return params.Depends(BodyLimit(setting))
+
+
+class AreaRoute(APIRoute):
+    """A route that authenticates before it reads, reads strictly, and does an idempotent POST once."""
+
+    @property
+    def need(self) -> Need:
+        """What it asks of its caller."""
+        return need_of(self.dependant)
+
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether it honours `Idempotency-Key`: every authenticated POST that is not marked otherwise."""
+        return "POST" in (self.methods or ()) and self.need.principal and not self._marks(_NotIdempotent)
+
+    @property
+    def has_body(self) -> bool:
+        """Whether it declares a body."""
+        return self.body_field is not None or bool((self.openapi_extra or {}).get("requestBody"))
+
+    def get_route_handler(self) -> Handler:
+        """FastAPI's handler with ours around it."""
+        endpoint = super().get_route_handler()
+        need, idempotent = self.need, self.is_idempotent
+        limit = next((mark.setting for mark in self._marks(BodyLimit)), None)
+        redact = tuple(field for mark in self._marks(Redacted) for field in mark.fields)
+        name = f"POST {self.path_format}"
+
+        async def handle(request: Request) -> Response:
+            strict = StrictRequest(request, request.app.state.runtime.settings, limit)
+            try:
+                if need.principal:
+                    await _admit(strict, need)
+                await self._read_body(strict)
+                return await (once(strict, name, redact, endpoint) if idempotent else endpoint(strict))
+            finally:
+                await strict.discard()
+
+        return handle
+
+    async def _read_body(self, request: StrictRequest) -> None:
+        """Read what the endpoint declares; outside of FastAPI's own reading, which turns every failure into one."""
+        if self.body_field is None:
+            return
+        if isinstance(self.body_field.field_info, params.Form):
+            if not request.is_form:
+                raise UnsupportedMediaType("The body must be multipart/form-data.")
+            await request.form()
+        elif not await request.is_empty():
+            await request.json()
+
+    def _marks[M](self, kind: type[M]) -> list[M]:
+        return [call for call in _calls(self.dependant) if isinstance(call, kind)]
+
+
+def area_router(*, prefix: str = "", tags: list[str | Enum] | None = None) -> APIRouter:
+    """The router of an area; `prefix` without `/api/v1`, which `create_area` puts before it."""
+    return APIRouter(prefix=prefix, tags=tags, route_class=AreaRoute, redirect_slashes=False)
+
+
+async def _admit(request: StrictRequest, need: Need) -> None:
+    admitted = await authenticate(request)
+    for permission in need.permissions:
+        check(admitted.principal, permission)
+
+
+def _calls(dependant: Dependant) -> list[Any]:
+    return [child.call for child in dependant.dependencies] + [c for child in dependant.dependencies for c in _calls(child)]

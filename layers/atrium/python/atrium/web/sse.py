@@ -1,0 +1,103 @@
+"""Server-sent events: frames, heartbeats, and a source that is closed as soon as nobody listens."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import Request
+from starlette.responses import StreamingResponse
+from starlette.types import Send
+
+from atrium.kernel.errors import AtriumError
+from atrium.web.problems import problem_document
+
+MEDIA_TYPE: Final = "text/event-stream"
+_PING: Final = b": ping\n\n"
+_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_LOG: Final = logging.getLogger("atrium.web")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. `name` None is an unnamed `data:` frame; `data` is sent as JSON unless it is text."""
+
+    name: str | None
+    data: Any
+
+    def frame(self) -> bytes:
+        """The bytes on the wire; a text with newlines becomes several `data:` lines."""
+        text = self.data if isinstance(self.data, str) else json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
+        # A reader ends a line at CR, LF or CRLF alike; it joins data lines by LF.
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        head = f"event: {self.name}\n" if self.name else ""
+        return (head + "".join(f"data: {line}\n" for line in lines) + "\n").encode()
+
+
+class EventStream(StreamingResponse):
+    """A stream whose source ends with it, however it ends."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, frames: AsyncGenerator[bytes]) -> None:
+        super().__init__(frames, headers=_HEADERS)
+        self._frames = frames
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the frames; the generator is closed also when `send` fails in the middle."""
+        try:
+            await super().stream_response(send)
+        finally:
+            await self._frames.aclose()
+
+
+def sse_response(request: Request, events: AsyncIterator[Event], *, last: Event | None = None) -> EventStream:
+    """Stream `events` with a `: ping` in every silence of `sse_heartbeat` seconds.
+
+    A failure of the source becomes an `error` event with the problem's JSON; `last` closes the stream either way.
+    When the client leaves, the source is cancelled where it waits, so that its `finally` blocks run.
+    """
+    settings = request.app.state.runtime.settings
+    return EventStream(_frames(request.state.request_id, events, last, settings.sse_heartbeat))
+
+
+async def _frames(request_id: str, events: AsyncIterator[Event], last: Event | None, heartbeat: float) -> AsyncGenerator[bytes]:
+    queue: asyncio.Queue[Event | None] = asyncio.Queue(maxsize=1)
+    # One task runs the whole source: its context variables and timeouts must see one task from end to end.
+    source = asyncio.create_task(_pump(request_id, events, queue))
+    try:
+        while (event := await _next(queue, heartbeat)) is not None:
+            yield _PING if event is _SILENCE else event.frame()
+        if last is not None:
+            yield last.frame()
+    finally:
+        source.cancel()
+
+
+async def _next(queue: asyncio.Queue[Event | None], heartbeat: float) -> Event | None:
+    try:
+        async with asyncio.timeout(heartbeat):
+            return await queue.get()
+    except TimeoutError:
+        return _SILENCE
+
+
+async def _pump(request_id: str, events: AsyncIterator[Event], queue: asyncio.Queue[Event | None]) -> None:
+    """Move the source's events into the queue, then None; a failure becomes the event that tells it."""
+    try:
+        async for event in events:
+            await queue.put(event)
+    except AtriumError as error:
+        await queue.put(Event("error", problem_document(request_id, error)))
+    except Exception as error:  # noqa: BLE001  200 is sent already: the stream itself must tell the failure
+        _LOG.error("the event stream failed", exc_info=error)
+        await queue.put(Event("error", problem_document(request_id, AtriumError("The failure was logged."))))
+    finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
+    await queue.put(None)
+
+
+_SILENCE: Final = Event(None, "")
