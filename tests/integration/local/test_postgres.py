@@ -95,4 +95,3 @@ def test_secrets_are_readable_by_their_owner_only(server: PostgresServer, place:
     assert place.stat().st_mode & 0o007 == 0
     assert (place / "data").stat().st_mode & 0o077 == 0
     assert not (place / "initdb-password").exists()
-
