@@ -20,6 +20,8 @@ _PARAGRAPH_GAP = 1.3
 _INDENT = 0.6
 _FULL_LINE = 0.85
 _LONG_LINE = 0.6
+_NARROW = 0.7
+_OTHER_SIZE = 1.3
 _SENTENCE_END = (".", "!", "?", ":", ";")
 _NUMBERING = re.compile(r"^(?:[A-Z]|[IVXLC]+|\d+)(?:\.\d+)*[.):]?\s+")
 _BULLET = re.compile(r"^(?:[•●○▪■◦‣▶➢✓\uf0b7\uf0a7*–—-]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)])\s+\S")
@@ -56,7 +58,7 @@ class Layout:
     """
 
     def __init__(self, pages: list[PageLines], outline: list[OutlineEntry]) -> None:
-        self.body, self.pitch = _body(pages)
+        self.body, self.pitch, self.full = _body(pages)
         headings = _outline_headings(pages, outline)
         # An outline that names the headings is the author's own word; one that names something else is ignored.
         if not outline or len(set(headings.values())) * 2 < len(outline):
@@ -83,14 +85,16 @@ def paragraphs(lines: PageLines, page: int, layout: Layout) -> Iterator[tuple[Bl
             if _continues(group[-1], line, group_mark, mark, layout):
                 group.append(line)
                 continue
-            yield group_mark[0], _joined(group), group_mark[1]
+            yield group_mark[0], _joined(group, layout.full), group_mark[1]
         group, group_mark = [line], mark
     if group:
-        yield group_mark[0], _joined(group), group_mark[1]
+        yield group_mark[0], _joined(group, layout.full), group_mark[1]
 
 
 def _continues(previous: Line, line: Line, block: Mark, mark: Mark, layout: Layout) -> bool:
     """Whether a line goes on with the block that `previous` belongs to."""
+    if line.height > previous.height * _OTHER_SIZE or previous.height > line.height * _OTHER_SIZE:
+        return False
     gap = previous.bottom - line.bottom
     if _HYPHEN in previous.text:
         gap -= layout.pitch * previous.text.count(_HYPHEN)
@@ -104,16 +108,20 @@ def _continues(previous: Line, line: Line, block: Mark, mark: Mark, layout: Layo
     return line.left - previous.left <= _INDENT * line.height or block is _ITEM or not previous.text.endswith(_SENTENCE_END)
 
 
-def _joined(group: list[Line]) -> str:
-    """Lines of running text joined by a space; a line that ends early ended on purpose and keeps its line end."""
+def _joined(group: list[Line], full: int) -> str:
+    """Lines of running text joined by a space; a line that ends early ended on purpose and keeps its line end.
+
+    In a block that is narrow for its document, a table's rows for instance, only what goes on in small letters runs on.
+    """
     if len(group) == 1:
         return group[0].text
     lengths = [len(line.text) - 1 - line.text.rfind(_HYPHEN) for line in group]
     longest = max(lengths)
-    pieces: list[str] = []
-    for line, length in zip(group, lengths, strict=True):
-        pieces += (line.text, " " if _runs_on(line.text, length / longest) else "\n")
-    pieces.pop()
+    narrow = longest < _NARROW * full
+    pieces = [group[0].text]
+    for above, length, line in zip(group, lengths, group[1:], strict=False):
+        runs_on = line.text[0].islower() if narrow else _runs_on(above.text, length / longest)
+        pieces += (" " if runs_on else "\n", line.text)
     return "".join(pieces)
 
 
@@ -122,19 +130,32 @@ def _runs_on(text: str, fullness: float) -> bool:
     return text[-1] < _CJK and (fullness >= _FULL_LINE or (fullness >= _LONG_LINE and not text.endswith(_SENTENCE_END)))
 
 
-def _body(pages: list[PageLines]) -> tuple[float, float]:
-    """(letter height, distance of lines) of the running text, in points: what most of it has on a sample of pages."""
+def _body(pages: list[PageLines]) -> tuple[float, float, int]:
+    """(letter height, distance of lines, letters of a line) of the running text: what most of it has on a sample of pages."""
     sizes: Counter[float] = Counter()
     pitches: Counter[int] = Counter()
+    lengths: Counter[int] = Counter()
     for lines in pages[:: max(1, len(pages) // _SAMPLED_PAGES)]:
         above = 0.0
         for line in lines:
-            sizes[round(line.height, 1)] += len(line.text)
+            length = len(line.text)
+            sizes[round(line.height, 1)] += length
+            lengths[length] += length
             pitches[round(above - line.bottom)] += 1
             above = line.bottom
     body = max(sizes, key=sizes.__getitem__, default=0.0) or 1.0
     plausible = {pitch: count for pitch, count in pitches.items() if body * 0.8 <= pitch <= body * 3.5}
-    return body, max(plausible, key=plausible.__getitem__, default=body * 1.3)
+    return body, max(plausible, key=plausible.__getitem__, default=body * 1.3), _median(lengths)
+
+
+def _median(weights: Counter[int]) -> int:
+    """The value that half of the weight lies below."""
+    below = 0
+    for value in sorted(weights):
+        below += weights[value]
+        if below * 2 >= weights.total():
+            return value
+    return 0
 
 
 def _furniture(pages: list[PageLines]) -> Iterator[tuple[int, int]]:
