@@ -3,7 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,12 +14,12 @@ from infra.local.cloud import Cloud
 from infra.local.console import console, step
 from infra.local.state import CLONE, LocalCloudError, read_record, write_record
 
-FIXTURES: Final = CLONE / "tests" / "fixtures"
+FIXTURES: Final = CLONE / "tests" / "fixtures" / "documents"
 COLLECTION: Final = "handbook"
-QUESTION: Final = "How many days of annual leave does an employee get?"
+QUESTION: Final = "How long is the warranty of the Helios flow meter?"
 PATIENCE: Final = 180.0
 _DROPPED: Final = (".docx", ".html", ".txt")
-_DONE: Final = {"ready": 1.0, "failed": 1.0}
+_DONE: Final = frozenset({"ready", "failed"})
 
 
 @dataclass(frozen=True)
@@ -99,43 +99,42 @@ def ingest(cloud: Cloud, client: ApiClient, account: Account) -> set[str]:
 def follow(client: ApiClient, names: set[str], patience: float = PATIENCE) -> None:
     """Show every document's stage until all are ready. Raises LocalCloudError for one that failed or takes too long."""
     deadline = time.monotonic() + patience
-    with Progress(TextColumn("   {task.description:28}"), BarColumn(24), TextColumn("{task.fields[stage]}"), console=console,
-                  disable=not console.is_terminal) as bars:  # fmt: skip
+    columns = (TextColumn("   {task.description:24}"), BarColumn(24), TextColumn("{task.fields[stage]}"))
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks = {name: bars.add_task(name, total=1.0, stage="waiting") for name in sorted(names)}
-        seen: dict[str, str] = {}
-        while any(stage not in _DONE for stage in (seen.get(name, "") for name in names)):
+        stages = dict.fromkeys(tasks, "waiting")
+        while not _DONE.issuperset(stages.values()):
+            for name, stage, progress in _progress(client, names):
+                if stage != stages[name] and not console.is_terminal:
+                    console.print(f"   {name}: {stage}")
+                stages[name] = stage
+                bars.update(tasks[name], completed=progress, stage=stage)
             if time.monotonic() > deadline:
-                late = ", ".join(
-                    f"{name} ({seen.get(name, 'not seen')})" for name in sorted(names) if seen.get(name) not in _DONE
-                )
-                raise LocalCloudError(f"Not ready after {patience:.0f} s: {late}. See: make logs AREA=ingest, AREA=extract")
-            for document in client.documents():
-                if document["name"] in tasks:
-                    stage, progress = _stage(document)
-                    _note(document["name"], stage, seen)
-                    bars.update(tasks[document["name"]], completed=progress, stage=stage)
+                raise _late(stages, patience)
             time.sleep(0.3)
     _refuse_failed(client, names)
 
 
-def _stage(document: dict[str, Any]) -> tuple[str, float]:
-    status = str(document["status"])
-    if status in _DONE:
-        return status, _DONE[status]
-    return str(document.get("stage") or status), float(document.get("progress") or 0)
+def _progress(client: ApiClient, names: set[str]) -> Iterator[tuple[str, str, float]]:
+    """Name, stage (or end) and how far, from 0 to 1, of every document that is there by now."""
+    for document in client.documents():
+        if document["name"] in names:
+            if document["status"] in _DONE:
+                yield document["name"], document["status"], 1.0
+            else:
+                status = client.get(f"/documents/{document['id']}/status")
+                yield document["name"], status["stage"] or status["status"], status["progress"]
 
 
-def _note(name: str, stage: str, seen: dict[str, str]) -> None:
-    """A plain line per change where there is no terminal to draw on."""
-    if seen.get(name) != stage and not console.is_terminal:
-        console.print(f"   {name}: {stage}")
-    seen[name] = stage
+def _late(stages: dict[str, str], patience: float) -> LocalCloudError:
+    waiting = ", ".join(f"{name} ({stage})" for name, stage in stages.items() if stage not in _DONE)
+    return LocalCloudError(f"Not ready after {patience:.0f} s: {waiting}. See: make logs AREA=ingest, make logs AREA=extract")
 
 
 def _refuse_failed(client: ApiClient, names: set[str]) -> None:
     failed = [document for document in client.documents() if document["name"] in names and document["status"] == "failed"]
     if failed:
-        reasons = "\n".join(f"  {document['name']}: {document.get('error')}" for document in failed)
+        reasons = "\n".join(f"  {document['name']}: {document['error']['detail']}" for document in failed)
         raise LocalCloudError(f"Ingestion failed:\n{reasons}")
 
 

@@ -1,0 +1,1 @@
+"""Through the deployed local cloud, from outside."""
