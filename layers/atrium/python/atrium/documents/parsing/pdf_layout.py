@@ -20,8 +20,9 @@ _PARAGRAPH_GAP = 1.3
 _INDENT = 0.6
 _FULL_LINE = 0.85
 _LONG_LINE = 0.6
-_NARROW = 0.7
+_NARROW = 0.8
 _OTHER_SIZE = 1.3
+_FEW_LETTERS = 20
 _SENTENCE_END = (".", "!", "?", ":", ";")
 _NUMBERING = re.compile(r"^(?:[A-Z]|[IVXLC]+|\d+)(?:\.\d+)*[.):]?\s+")
 _BULLET = re.compile(r"^(?:[•●○▪■◦‣▶➢✓\uf0b7\uf0a7*–—-]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)])\s+\S")
@@ -93,7 +94,7 @@ def paragraphs(lines: PageLines, page: int, layout: Layout) -> Iterator[tuple[Bl
 
 def _continues(previous: Line, line: Line, block: Mark, mark: Mark, layout: Layout) -> bool:
     """Whether a line goes on with the block that `previous` belongs to."""
-    if line.height > previous.height * _OTHER_SIZE or previous.height > line.height * _OTHER_SIZE:
+    if previous.height > max(line.height, layout.body) * _OTHER_SIZE and len(line.text) > _FEW_LETTERS:
         return False
     gap = previous.bottom - line.bottom
     if _HYPHEN in previous.text:
