@@ -1,0 +1,201 @@
+-- Search: by vectors, by words, by both. Text search and vector operators are not leakproof, so under row level security
+-- their indexes are not used; these functions run as atrium_definer and take the tenant from app.tenant_id themselves.
+-- Only a space's partition is named dynamically, by a name that is looked up in the catalogue.
+
+SET LOCAL ROLE atrium_definer;
+
+-- The tenant of this transaction; an error outside one.
+CREATE FUNCTION atrium.required_tenant() RETURNS uuid
+    LANGUAGE plpgsql STABLE SET search_path = atrium, public, pg_temp
+AS $$
+DECLARE
+    tenant uuid := nullif(current_setting('app.tenant_id', true), '')::uuid;
+BEGIN
+    IF tenant IS NULL THEN
+        RAISE EXCEPTION 'app.tenant_id is not set' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN tenant;
+END
+$$;
+
+-- The leaf partition of a space: queries on it can use expressions of the space's own length.
+CREATE FUNCTION atrium.space_partition(space smallint) RETURNS regclass
+    LANGUAGE plpgsql STABLE SET search_path = atrium, public, pg_temp
+AS $$
+DECLARE
+    leaf regclass := (SELECT inhrelid FROM pg_inherits
+                      WHERE inhparent = 'atrium.chunks'::regclass AND inhrelid = to_regclass('atrium.chunks_' || space));
+BEGIN
+    IF leaf IS NULL THEN
+        RAISE EXCEPTION 'embedding space % has no partition', space USING ERRCODE = 'undefined_object';
+    END IF;
+    RETURN leaf;
+END
+$$;
+
+-- The documents a search may look into; null: all of the tenant's, which needs no list.
+CREATE FUNCTION atrium.search_scope(collections text[], document_ids uuid[], filter jsonpath) RETURNS uuid[]
+    LANGUAGE sql STABLE SET search_path = atrium, public, pg_temp
+AS $$
+    SELECT CASE WHEN num_nonnulls(collections, document_ids, filter) > 0 THEN ARRAY(
+        SELECT d.id FROM atrium.documents d
+        WHERE d.tenant_id = atrium.required_tenant() AND d.deleted_at IS NULL AND d.ready_version IS NOT NULL
+          AND (collections IS NULL OR d.collection = ANY (collections))
+          AND (document_ids IS NULL OR d.id = ANY (document_ids))
+          AND (filter IS NULL OR d.metadata @@ filter)
+        ORDER BY d.id) END
+$$;
+
+-- The nearest chunks by cosine distance. All of the scope's quantized bits are compared, index-only; then the `width` nearest of
+-- those by their exact vectors. `compared`: how many that were.
+CREATE FUNCTION atrium.nearest_chunks(space smallint, question halfvec, scope uuid[], width integer, top integer)
+    RETURNS TABLE (id uuid, distance double precision, compared bigint)
+    LANGUAGE plpgsql STABLE ROWS 50 SET search_path = atrium, public, pg_temp
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+    IF question IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY EXECUTE format($sql$
+        WITH near AS MATERIALIZED (
+            SELECT c.id FROM %1$s c
+            WHERE c.tenant_id = $1 %3$s
+            ORDER BY c.bits <~> $2 LIMIT $4)
+        SELECT c.id, c.embedding::halfvec(%2$s) <=> $3::halfvec(%2$s) AS distance, (SELECT count(*) FROM near)
+        FROM near JOIN %1$s c ON c.space_id = $6 AND c.tenant_id = $1 AND c.id = near.id
+        ORDER BY distance, c.id LIMIT $5
+        $sql$, atrium.space_partition(space), vector_dims(question),
+        CASE WHEN scope IS NOT NULL THEN 'AND c.document_id = ANY ($7)' END)
+    USING atrium.required_tenant(), binary_quantize(question), question, width, top, space, scope;
+END
+$$;
+
+-- The words of a question as the tenant's chunks would have stored them, the rarest first.
+-- Frequencies come from a sample: the chunks of the smallest ids, which are hashes, so a random and repeatable choice; how far
+-- those reach into the range of ids also tells how many chunks there are.
+CREATE FUNCTION atrium.question_words(space smallint, question text, sample_size integer,
+                                      OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[],
+                                      OUT mean_length double precision)
+    LANGUAGE plpgsql STABLE SET search_path = atrium, public, pg_temp
+    SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    tenant uuid := atrium.required_tenant();
+BEGIN
+    WITH sample AS MATERIALIZED (
+        SELECT c.id, c.language, c.tsv FROM atrium.chunks c
+        WHERE c.space_id = space AND c.tenant_id = tenant ORDER BY c.id LIMIT sample_size),
+    size AS (
+        SELECT count(*) AS seen, avg(length(tsv)) AS mean_length,
+               CASE WHEN count(*) < sample_size THEN count(*)
+                    ELSE count(*) * 4294967296.0 / (1 + ('x' || left((array_agg(id))[sample_size]::text, 8))::bit(32)::bigint)
+               END AS total
+        FROM sample),
+    lexemes AS (
+        SELECT DISTINCT lexeme FROM (SELECT DISTINCT language FROM sample) AS l, unnest(atrium.text_vector(l.language, question))),
+    counted AS (
+        SELECT word, (SELECT count(*) FROM sample WHERE tsv @@ word) AS n
+        FROM lexemes, CAST('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''' AS tsquery) AS word
+        ORDER BY n, word::text LIMIT 32),
+    estimated AS (
+        SELECT word, total, greatest(n, 0.5) * total / seen AS frequency, size.mean_length FROM counted, size)
+    SELECT array_agg(word ORDER BY frequency, word::text),
+           array_agg(ln(1 + (greatest(total - frequency, 0) + 0.5) / (frequency + 0.5)) ORDER BY frequency, word::text),
+           array_agg(frequency ORDER BY frequency, word::text), max(estimated.mean_length)
+    INTO words, weights, frequencies, question_words.mean_length
+    FROM estimated;
+END
+$$;
+
+-- The chunks that share words with the question, best first, ranked nearly as BM25 does: each word counts by its rarity, with
+-- diminishing returns, against the chunk's length. A chunk must hold one of the rarer words: as many words are looked up as
+-- together match about `budget` chunks. `compared`: how many were ranked.
+CREATE FUNCTION atrium.matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer)
+    RETURNS TABLE (id uuid, relevance double precision, compared bigint)
+    LANGUAGE plpgsql STABLE ROWS 50 SET search_path = atrium, public, pg_temp
+    SET enable_seqscan = off
+AS $$
+DECLARE
+    asked   record;
+    ranking text;
+    lookup  tsquery;
+BEGIN
+    IF question IS NULL THEN
+        RETURN;
+    END IF;
+    asked := atrium.question_words(space, question, 200);
+    IF asked.words IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT string_agg(format('$4[%1$s] * ts_rank(c.tsv, $3[%1$s])', i), ' + ') INTO ranking
+    FROM generate_subscripts(asked.words, 1) AS i;
+    SELECT string_agg(word::text, ' | ')::tsquery INTO lookup
+    FROM (SELECT word, i, sum(frequency) OVER (ORDER BY i) AS together
+          FROM unnest(asked.words, asked.frequencies) WITH ORDINALITY AS t (word, frequency, i)) AS s
+    WHERE together <= budget OR i = 1;
+    RETURN QUERY EXECUTE format($sql$
+        WITH ranked AS MATERIALIZED (
+            SELECT c.id, (%2$s) / (0.5 + 0.5 * length(c.tsv) / $5) AS relevance
+            FROM %1$s c
+            WHERE c.tenant_id = $1 AND c.tsv @@ $2 %3$s)
+        SELECT ranked.id, relevance, (SELECT count(*) FROM ranked) FROM ranked
+        ORDER BY relevance DESC, ranked.id LIMIT $6
+        $sql$, atrium.space_partition(space), ranking, CASE WHEN scope IS NOT NULL THEN 'AND c.document_id = ANY ($7)' END)
+    USING atrium.required_tenant(), lookup, asked.words, asked.weights, asked.mean_length, top, scope;
+END
+$$;
+
+-- The one search: by the vector, by the words, or both fused (reciprocal ranks). A null vector or null words leave that half out.
+-- `foreign_weight` is what the vector half counts for chunks that are not English: below 1 for models that only know English.
+CREATE FUNCTION atrium.search_chunks(
+        space smallint, vector halfvec, words text, collections text[], document_ids uuid[], filter jsonpath,
+        foreign_weight double precision, top integer)
+    RETURNS TABLE (chunk_id uuid, document_id uuid, document_name text, version integer, page_from integer, page_to integer,
+                   char_start integer, char_end integer, heading text, language text, text text,
+                   score double precision, vector_score double precision, keyword_score double precision, compared bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10 SET search_path = atrium, public, pg_temp
+    SET enable_seqscan = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    tenant uuid := atrium.required_tenant();
+    scope  uuid[] := atrium.search_scope(collections, document_ids, filter);
+    pool   integer := greatest(top, 50);
+BEGIN
+    RETURN QUERY
+    WITH near AS MATERIALIZED (
+        SELECT n.*, row_number() OVER () AS place FROM atrium.nearest_chunks(space, vector, scope, 200, pool) AS n),
+    worded AS MATERIALIZED (
+        SELECT m.*, row_number() OVER () AS place FROM atrium.matching_chunks(space, words, scope, 800, pool) AS m),
+    fused AS MATERIALIZED (
+        SELECT id, max(nearness) AS nearness, max(relevance) AS relevance, max(near_place) AS near_place, max(worded_place) AS worded_place
+        FROM (SELECT id, 1 - distance AS nearness, NULL::float8 AS relevance, place AS near_place, NULL::bigint AS worded_place FROM near
+              UNION ALL
+              SELECT id, NULL, relevance, NULL, place FROM worded) AS found
+        GROUP BY id)
+    SELECT c.id, c.document_id, d.name, c.version, c.page_from, c.page_to, c.char_start, c.char_end, c.heading, c.language, c.text,
+           CASE WHEN words IS NULL THEN f.nearness
+                WHEN vector IS NULL THEN f.relevance
+                ELSE coalesce(CASE WHEN c.language = 'en' THEN 1 ELSE foreign_weight END / (60 + f.near_place), 0)
+                   + coalesce(1.0 / (60 + f.worded_place), 0) END AS final,
+           f.nearness, f.relevance,
+           coalesce((SELECT max(compared) FROM near), 0) + coalesce((SELECT max(compared) FROM worded), 0)
+    FROM fused AS f   -- OFFSET 0: from a found id to its row, never from the tenant's rows to the ids found
+    CROSS JOIN LATERAL (SELECT * FROM atrium.chunks WHERE space_id = space AND tenant_id = tenant AND id = f.id OFFSET 0) AS c
+    CROSS JOIN LATERAL (SELECT * FROM atrium.documents WHERE tenant_id = tenant AND id = c.document_id OFFSET 0) AS d
+    WHERE d.ready_version = c.version AND d.deleted_at IS NULL
+    ORDER BY final DESC, c.id
+    LIMIT top;
+END
+$$;
+
+REVOKE ALL ON FUNCTION atrium.required_tenant(), atrium.space_partition(smallint), atrium.search_scope(text[], uuid[], jsonpath),
+    atrium.nearest_chunks(smallint, halfvec, uuid[], integer, integer), atrium.question_words(smallint, text, integer),
+    atrium.matching_chunks(smallint, text, uuid[], integer, integer),
+    atrium.search_chunks(smallint, halfvec, text, text[], uuid[], jsonpath, double precision, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    atrium.search_chunks(smallint, halfvec, text, text[], uuid[], jsonpath, double precision, integer) TO atrium_app;
+
+RESET ROLE;
