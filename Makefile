@@ -84,7 +84,7 @@ migrate-status: environment ## which migrations the local cloud has
 build: environment ## layers, function bundles and the embedding model for the local cloud
 	@$(python) -m infra.packaging --platform local
 openapi: environment ## rewrite docs/openapi.json from the code
-	@$(python) -m functions.system.openapi docs/openapi.json
+	@$(python) -m infra.openapi docs/openapi.json
 synth: environment cdk ## the CloudFormation template of a real deployment, checked by cdk-nag
 	$(call say,synthesising for AWS)
 	@$(python) -m infra.packaging --platform lambda-arm64

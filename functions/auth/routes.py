@@ -82,7 +82,7 @@ async def me(principal: CurrentPrincipal, sessions: Sessions) -> MeOut:
     return MeOut.of(account, organisation, permissions_of(principal))
 
 
-@auth.get("/status")
+@auth.get("/status", responses=problem_responses([429, 503]))
 async def status(request: Request, principal: OptionalPrincipal) -> StatusOut:
     """Whether the credentials hold, and who may register; for everyone."""
     registration = request.app.state.runtime.settings.registration

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 
 from atrium.kernel.telemetry import configure_logging
@@ -35,7 +35,15 @@ def create_area(
         timeout: Seconds the function may take; an idempotent request is leased for a little longer.
     """
     parts = runtime or process_runtime()
-    app = FastAPI(title=f"Atrium: {name}", version="1", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title=f"Atrium: {name}",
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
     app.state.runtime = parts
     app.state.timeout = timeout
     for router in routers:
@@ -46,6 +54,11 @@ def create_area(
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     configure_logging(name, parts.settings.log_level)
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The endpoint's name, which clients' generators make their functions of."""
+    return route.name
 
 
 def _add_middleware(app: FastAPI, origins: Sequence[str]) -> None:

@@ -12,9 +12,9 @@ from atrium.web.auth import SECURITY_SCHEMES
 from atrium.web.idempotency import HEADER
 from atrium.web.routing import AreaRoute
 
-_ALWAYS: Final = (400, 422, 429, 500, 503)
-_AUTHENTICATED: Final = (401, 403)
-_WITH_BODY: Final = (413, 415)
+_WITH_INPUT: Final = (400, 422)
+_WITH_BODY: Final = (413, 415, 429, 503)
+_AUTHENTICATED: Final = (401, 403, 429, 503)
 _FRAMEWORK_SCHEMAS: Final = ("HTTPValidationError", "ValidationError")
 _IDEMPOTENCY_PARAMETER: Final[dict[str, Any]] = {
     "name": HEADER,
@@ -58,12 +58,15 @@ def _complete(operation: dict[str, Any], route: AreaRoute) -> None:
 
 
 def _statuses(operation: dict[str, Any], route: AreaRoute) -> Iterator[int]:
-    yield from _ALWAYS
-    if route.need.principal:
-        yield from _AUTHENTICATED
+    parameters = operation.get("parameters", [])
+    yield 500
+    if parameters or "requestBody" in operation:
+        yield from _WITH_INPUT
     if "requestBody" in operation:
         yield from _WITH_BODY
-    if any(parameter["in"] == "path" for parameter in operation.get("parameters", [])):
+    if route.need.principal:
+        yield from _AUTHENTICATED
+    if any(parameter["in"] == "path" for parameter in parameters):
         yield 404
     if route.is_idempotent:
         yield 409
