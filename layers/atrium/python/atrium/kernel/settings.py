@@ -7,8 +7,13 @@ reader's copy of this file; a test keeps the two equal.
 from functools import cache
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _words(value: object) -> object:
+    """`a, b` as a variable has it; anything else is left to the type."""
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -49,7 +54,7 @@ class Settings(BaseSettings):
     token_audience: str = "atrium-api"
     access_token_ttl: int = Field(default=600, ge=60, le=3600)
     registration: Literal["open", "invite", "closed"] = "open"
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
 
     rate_limit_principal: int = Field(default=50, ge=1)
     rate_limit_tenant: int = Field(default=200, ge=1)
