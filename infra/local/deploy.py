@@ -24,6 +24,7 @@ from infra.packaging.places import Places
 STACK: Final = "Atrium"
 _TOOLKIT: Final = "CDKToolkit"
 _CDK: Final = CLONE / "node_modules" / ".bin" / "cdk"
+_LINES: Final = 20
 _COMPLETE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 
 
@@ -145,8 +146,15 @@ def _run_cdk(arguments: list[str], site: Site, home: Path) -> None:
             cwd=CLONE, env=_environment(site, home), stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False,
         )  # fmt: skip
     if answer.returncode != 0:
-        end = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
-        raise LocalCloudError(f"cdk {arguments[0]} failed. The end of {log}:\n{end}")
+        raise LocalCloudError(f"cdk {arguments[0]} failed; all of it is in {log}.\n{_failures(log)}")
+
+
+def _failures(log: Path) -> str:
+    """The lines that say what went wrong, or the log's end."""
+    lines = log.read_text(errors="replace").splitlines()
+    telling = [number for number, line in enumerate(lines) if "_FAILED" in line or line.startswith(("Error", "Traceback", "❌"))]
+    first = telling[0] if telling else max(0, len(lines) - _LINES)
+    return "\n".join(lines[first : first + _LINES])
 
 
 def _environment(site: Site, home: Path) -> Mapping[str, str]:

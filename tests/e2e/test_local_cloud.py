@@ -42,8 +42,9 @@ def test_the_documents_are_ingested_once_and_the_question_is_answered(
     second = demo.run_demo(local_cloud)
     with psycopg.connect(local_cloud.postgres.superuser_dsn) as connection:
         rows = connection.execute(
-            "SELECT d.name, count(*) FROM documents d JOIN document_versions v USING (tenant_id) WHERE v.document_id = d.id"
-            " AND tenant_id = %s GROUP BY d.name ORDER BY d.name",
+            "SELECT d.name, count(*) FROM atrium.documents d"
+            " JOIN atrium.document_versions v ON (v.tenant_id, v.document_id) = (d.tenant_id, d.id)"
+            " WHERE d.tenant_id = %s GROUP BY d.name ORDER BY d.name",
             [first.tenant_id],
         ).fetchall()
     assert first == second
