@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from atrium.documents.service import DocumentService
 from atrium.kernel.ids import new_id
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
+from atrium.ports.storage import StoredObject
 from atrium.providers.base import Vectors
 from atrium.retrieval.store import PostgresVectorStore
 from tests.fakes.memory import MemoryStorage, MemoryWorkflow
@@ -49,7 +50,7 @@ class WordTokenizer:
 
 
 class HashEmbedder:
-    """Vectors of length 4 that depend on the text alone; `calls` counts, `fail` makes the next n calls raise."""
+    """Vectors of length 4 that depend on the text alone; `calls` counts, `fail_at` makes one call raise."""
 
     dimensions = 4
     max_tokens = 128
@@ -57,12 +58,16 @@ class HashEmbedder:
     def __init__(self) -> None:
         self.tokenizer = WordTokenizer()
         self.calls = 0
-        self.failures: list[Exception] = []
+        self._failures: dict[int, Exception] = {}
+
+    def fail_at(self, call: int, error: Exception) -> None:
+        """Raise in that call, counted from 1."""
+        self._failures[call] = error
 
     async def embed(self, texts: Sequence[str], kind: Literal["document", "query"]) -> Vectors:
         self.calls += 1
-        if self.failures:
-            raise self.failures.pop()
+        if self.calls in self._failures:
+            raise self._failures[self.calls]
         return Vectors(len(texts), 4, b"".join(_vector(text) for text in texts))
 
 
@@ -88,13 +93,32 @@ class InProcessParser:
         return text
 
 
+class RacedStorage(MemoryStorage):
+    """A bucket between whose calls something else happens, once."""
+
+    before_get: Callable[[], Awaitable[object]] | None = None
+    before_put: Callable[[], Awaitable[object]] | None = None
+
+    async def get(self, key: str, version_id: str | None = None) -> bytes:
+        race, self.before_get = self.before_get, None
+        if race:
+            await race()
+        return await super().get(key, version_id)
+
+    async def put(self, key: str, data: bytes, *, content_type: str, metadata: dict[str, str] | None = None) -> StoredObject:
+        race, self.before_put = self.before_put, None
+        if race:
+            await race()
+        return await super().put(key, data, content_type=content_type, metadata=metadata)
+
+
 @dataclass
 class Parts:
     """What a runtime gives the pipeline's steps."""
 
     settings: Settings
     database: Database
-    storage: MemoryStorage = field(default_factory=MemoryStorage)
+    storage: RacedStorage = field(default_factory=RacedStorage)
     pipeline: MemoryWorkflow = field(default_factory=MemoryWorkflow)
     model: HashEmbedder = field(default_factory=HashEmbedder)
 
