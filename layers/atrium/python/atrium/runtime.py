@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Coroutine
 from functools import cache, cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from atrium.db import Database
-from atrium.kernel.errors import NotFound
+from atrium.kernel.errors import Unavailable
 from atrium.kernel.settings import Settings, load_settings
 from atrium.ports.keyring import KeyringSource
 from atrium.ports.logins import iam_password
@@ -15,7 +17,10 @@ from atrium.ports.queue import Queue, SqsQueue
 from atrium.ports.secrets import Secrets, SecretsManagerSecrets
 from atrium.ports.storage import ObjectStorage, S3Storage
 from atrium.ports.workflow import StepFunctionsWorkflow, Workflow
+from atrium.providers import registry
 from atrium.providers.base import ChatModel, Embedder
+
+_KEY_SECONDS: Final = 300
 
 
 class Runtime:
@@ -23,6 +28,8 @@ class Runtime:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or load_settings()
+        self._chat_models: dict[str, ChatModel] = {}
+        self._embedders: dict[str, Embedder] = {}
 
     @cached_property
     def database(self) -> Database:
@@ -61,10 +68,54 @@ class Runtime:
         """The deployment's own keys."""
         return KeyringSource(self.secrets, self.settings.keyring_secret)
 
+    @cached_property
+    def provider_keys(self) -> "ProviderKeys":
+        """The model providers' keys."""
+        return ProviderKeys(self.secrets, self.settings)
+
+    async def chat_model(self, name: str) -> ChatModel:
+        """The chat model `provider/name`, made once. `InvalidInput` names what exists."""
+        if name not in self._chat_models:
+            keys, folder = self.provider_keys.credentials, Path(self.settings.model_dir)
+            self._chat_models[name] = await asyncio.to_thread(registry.chat_model, name, credentials=keys, model_dir=folder)
+        return self._chat_models[name]
+
+    async def embedder(self, name: str) -> Embedder:
+        """The embedding model `provider/name`, made once. `InvalidInput` names what exists."""
+        if name not in self._embedders:
+            keys, folder = self.provider_keys.credentials, Path(self.settings.model_dir)
+            self._embedders[name] = await asyncio.to_thread(registry.embedder, name, credentials=keys, model_dir=folder)
+        return self._embedders[name]
+
     async def close(self) -> None:
         """Close what was opened."""
         if "database" in self.__dict__:
             await self.database.close()
+
+
+class ProviderKeys:
+    """Keys from the secret store, one secret per provider, `{"api_key", "base_url"?}`; kept five minutes."""
+
+    def __init__(self, store: Secrets, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self._known: dict[str, tuple[float, registry.Credentials]] = {}
+
+    async def credentials(self, provider: str) -> registry.Credentials:
+        """The provider's key. `NotFound` when the deployment has none."""
+        read_at, known = self._known.get(provider, (0.0, None))
+        if known is None or time.monotonic() - read_at > _KEY_SECONDS:
+            known = self._parse(provider, await self._store.get(self._settings.provider_secret_prefix + provider))
+            self._known[provider] = (time.monotonic(), known)
+        return known
+
+    def _parse(self, provider: str, text: str) -> registry.Credentials:
+        try:
+            secret = json.loads(text)
+            default = self._settings.openai_base_url if provider == "openai" else None
+            return registry.Credentials(secret["api_key"], secret.get("base_url") or default)
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            raise Unavailable(f"the secret of provider {provider} is not readable") from exc
 
 
 @cache
