@@ -18,6 +18,10 @@ from tests.factories.tenancy import make_tenant
 _STATE_DIR = pytest.StashKey[Path]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-schema", action="store_true", help="write db/schema.sql anew instead of comparing it")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Under xdist the controller decides where the server lives, and its workers are told."""
     given: str | None = getattr(config, "workerinput", {}).get("postgres_state_dir")

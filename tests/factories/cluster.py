@@ -5,6 +5,7 @@ import asyncio
 import fcntl
 import secrets
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +16,10 @@ from psycopg import sql
 
 from atrium.db.migrator import Migrator, Space
 from atrium.kernel.settings import Settings
+from infra.local import processes
 from infra.local.postgres import DATABASE, EXTENSIONS, MASTER, SUPERUSER, PostgresServer, attach_postgres, start_postgres
 from infra.local.state import PLACE
 
-PASSWORD: Final = "of-the-test-roles"
 # Small spaces make small vectors; the shipped model's is there too, under its own number.
 SPACES: Final = (
     Space(1, "local/all-minilm-l6-v2", 384, 256),
@@ -39,15 +40,21 @@ class Cluster:
         state_dir.mkdir(mode=0o700, exist_ok=True)
         with self._alone():
             self.server: Final[PostgresServer] = start_postgres(state_dir, durable=False)
+            _let_outlive(self.server)
             if not (state_dir / "migrated").exists():
                 asyncio.run(self._migrate_template())
                 (state_dir / "migrated").touch()
 
-    def settings(self, database: str, *, user: str = "atrium_app", password: str = PASSWORD, pool_size: int = 4) -> Settings:
+    @property
+    def password(self) -> str:
+        """Of every role but the superuser, as in the local cloud."""
+        return self.server.master_password
+
+    def settings(self, database: str, *, user: str = "atrium_app", pool_size: int = 4) -> Settings:
         """How a role reaches a database of this server."""
         return Settings(
             database_host=self.server.host, database_port=self.server.port, database_name=database,
-            database_user=user, database_password=password, database_pool_size=pool_size,
+            database_user=user, database_password=self.password, database_pool_size=pool_size,
         )  # fmt: skip
 
     @contextmanager
@@ -92,15 +99,22 @@ class Cluster:
             yield connection
 
     def migrator(self, database: str, *, folder: Path | None = None) -> Migrator:
-        """The migrator of a database, which gives the roles the tests' password."""
+        """The migrator of a database; its bootstrap gives the roles the password that they have."""
         settings = self.settings(database)
         return Migrator(settings) if folder is None else Migrator(settings, folder=folder)
 
     async def _migrate_template(self) -> None:
         migrator = self.migrator(DATABASE)
-        await migrator.bootstrap(MASTER, self.server.master_password)
+        await migrator.bootstrap(MASTER, self.password)
         await migrator.migrate()
         await migrator.declare_spaces(SPACES)
+
+
+def _let_outlive(server: PostgresServer) -> None:
+    """An xdist worker ends before the server that it started; Popen would warn of that at the worker's exit."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        processes._children.pop(server.process.pid, None)
 
 
 def remove(state_dir: Path) -> None:

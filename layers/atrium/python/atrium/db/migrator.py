@@ -115,6 +115,8 @@ async def _connection(settings: Settings, password: PasswordSource | None) -> As
     connection = await _connect(settings, password)
     try:
         yield connection
+    except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
+        raise Unavailable(f"The step at hand was undone; it can run again: {exc}") from exc
     finally:
         await connection.close()
 

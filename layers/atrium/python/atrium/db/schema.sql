@@ -1,0 +1,1332 @@
+-- What the migrations make, written by pg_dump: to read, never to run. Roles are in bootstrap.sql.
+-- atrium
+
+CREATE SCHEMA atrium;
+
+ALTER SCHEMA atrium OWNER TO atrium_migrator;
+
+-- atrium_meta
+
+CREATE SCHEMA atrium_meta;
+
+ALTER SCHEMA atrium_meta OWNER TO atrium_migrator;
+
+-- rate_state
+
+CREATE TYPE atrium.rate_state AS (
+	granted boolean,
+	capacity double precision,
+	remaining double precision,
+	retry_after double precision,
+	full_after double precision
+);
+
+ALTER TYPE atrium.rate_state OWNER TO atrium_definer;
+
+-- auth_admit_key(text, text[], bytea[], double precision, double precision)
+
+CREATE FUNCTION atrium.auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    found_key  api_keys;
+    position   integer;
+BEGIN
+    SELECT k.* INTO found_key FROM api_keys k
+     WHERE k.key_id = presented AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now());
+    position := array_position(kids, found_key.pepper_kid);
+    IF found_key.id IS NULL OR position IS NULL OR macs[position] <> found_key.mac THEN
+        outcome := CASE WHEN found_key.id IS NOT NULL AND position IS NULL THEN 'unknown_pepper' ELSE 'unknown' END;
+        RETURN;
+    END IF;
+    rate := take_tokens(ARRAY['key:' || found_key.id, 'tenant:' || found_key.tenant_id],
+                        ARRAY[key_rate, tenant_rate], ARRAY[key_rate, tenant_rate]);
+    UPDATE api_keys k SET last_used_at = now()
+     WHERE k.tenant_id = found_key.tenant_id AND k.id = found_key.id
+       AND (k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute');
+    outcome := CASE WHEN rate.granted THEN 'ok' ELSE 'limited' END;
+    tenant_id := found_key.tenant_id;
+    id := found_key.id;
+    role := found_key.role;
+    scopes := found_key.scopes;
+END
+$$;
+
+ALTER FUNCTION atrium.auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state) OWNER TO atrium_definer;
+
+-- auth_admit_user(uuid, uuid, integer, uuid, double precision, double precision)
+
+CREATE FUNCTION atrium.auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    SELECT u.role INTO role FROM users u
+     WHERE u.tenant_id = tenant AND u.id = member AND u.token_version = version AND u.disabled_at IS NULL
+       AND NOT EXISTS (SELECT FROM refresh_tokens t
+                        WHERE t.tenant_id = tenant AND t.family_id = session AND t.revoked_at IS NOT NULL);
+    IF role IS NULL THEN
+        outcome := 'unknown';
+        RETURN;
+    END IF;
+    rate := take_tokens(ARRAY['user:' || member, 'tenant:' || tenant], ARRAY[user_rate, tenant_rate], ARRAY[user_rate, tenant_rate]);
+    outcome := CASE WHEN rate.granted THEN 'ok' ELSE 'limited' END;
+END
+$$;
+
+ALTER FUNCTION atrium.auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state) OWNER TO atrium_definer;
+
+-- auth_login(text, text[], double precision)
+
+CREATE FUNCTION atrium.auth_login(address text, buckets text[], per_minute double precision, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT password_hash text) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    rate := auth_throttle(buckets, per_minute);
+    IF rate.granted THEN
+        SELECT u.tenant_id, u.id, u.password_hash INTO tenant_id, id, password_hash
+          FROM users u WHERE u.email = address AND u.disabled_at IS NULL;
+    END IF;
+END
+$$;
+
+ALTER FUNCTION atrium.auth_login(address text, buckets text[], per_minute double precision, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT password_hash text) OWNER TO atrium_definer;
+
+-- auth_login_failed(text, text)
+
+CREATE FUNCTION atrium.auth_login_failed(address text, request text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    INSERT INTO audit_log (tenant_id, id, actor, action, target, request_id)
+    SELECT u.tenant_id, uuidv7(), 'anonymous', 'auth.login_failed', 'user:' || u.id, request FROM users u WHERE u.email = address;
+END
+$$;
+
+ALTER FUNCTION atrium.auth_login_failed(address text, request text) OWNER TO atrium_definer;
+
+-- auth_operator(text, text[], bytea[])
+
+CREATE FUNCTION atrium.auth_operator(presented text, kids text[], macs bytea[], OUT outcome text) RETURNS text
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+    SELECT coalesce(
+        (SELECT CASE WHEN array_position(kids, k.pepper_kid) IS NULL THEN 'unknown_pepper'
+                     WHEN macs[array_position(kids, k.pepper_kid)] = k.mac THEN 'ok' END
+           FROM operator_keys k WHERE k.key_id = presented AND k.revoked_at IS NULL),
+        'unknown')
+$$;
+
+ALTER FUNCTION atrium.auth_operator(presented text, kids text[], macs bytea[], OUT outcome text) OWNER TO atrium_definer;
+
+-- auth_refresh(bytea, uuid, bytea, interval, text, text[], double precision)
+
+CREATE FUNCTION atrium.auth_refresh(hash bytea, child uuid, child_hash bytea, idle interval, request text, buckets text[], per_minute double precision, OUT outcome text, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT family_id uuid) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    token  refresh_tokens;
+    spent  boolean;
+BEGIN
+    rate := auth_throttle(buckets, per_minute);
+    IF NOT rate.granted THEN
+        outcome := 'limited';
+        RETURN;
+    END IF;
+    SELECT t.* INTO token FROM refresh_tokens t WHERE t.token_hash = hash;
+    IF token.id IS NULL THEN
+        outcome := 'unknown';
+        RETURN;
+    END IF;
+    -- The family's first row is its lock: two uses of its tokens take turns.
+    PERFORM FROM refresh_tokens t
+      WHERE t.tenant_id = token.tenant_id AND t.family_id = token.family_id AND t.parent_id IS NULL FOR UPDATE;
+    SELECT t.* INTO token FROM refresh_tokens t WHERE t.token_hash = hash;
+    IF token.revoked_at IS NOT NULL OR token.idle_expires_at <= now() OR token.family_expires_at <= now()
+       OR NOT EXISTS (SELECT FROM users u WHERE u.tenant_id = token.tenant_id AND u.id = token.user_id AND u.disabled_at IS NULL) THEN
+        outcome := 'expired';
+        RETURN;
+    END IF;
+    tenant_id := token.tenant_id;
+    id := token.user_id;
+    family_id := token.family_id;
+    SELECT token.used_at IS NOT NULL
+           AND (token.used_at < clock_timestamp() - interval '10 seconds' OR count(*) > 1 OR count(*) FILTER (WHERE t.used_at IS NOT NULL) > 0)
+      INTO spent
+      FROM refresh_tokens t
+     WHERE t.tenant_id = token.tenant_id AND t.family_id = token.family_id AND t.parent_id = token.id;
+    -- A session is not lost by a crash, unlike a bucket.
+    PERFORM set_config('synchronous_commit', 'on', true);
+    IF spent THEN
+        UPDATE refresh_tokens t SET revoked_at = now() WHERE t.tenant_id = token.tenant_id AND t.family_id = token.family_id;
+        UPDATE users u SET token_version = u.token_version + 1 WHERE u.tenant_id = token.tenant_id AND u.id = token.user_id;
+        INSERT INTO audit_log (tenant_id, id, actor, action, target, request_id)
+        VALUES (token.tenant_id, uuidv7(), 'anonymous', 'auth.refresh_reused', 'session:' || token.family_id, request);
+        outcome := 'reused';
+        RETURN;
+    END IF;
+    UPDATE refresh_tokens t SET used_at = coalesce(t.used_at, clock_timestamp()) WHERE t.tenant_id = token.tenant_id AND t.id = token.id;
+    INSERT INTO refresh_tokens (tenant_id, id, family_id, parent_id, user_id, token_hash, idle_expires_at, family_expires_at)
+    VALUES (token.tenant_id, child, token.family_id, token.id, token.user_id, child_hash,
+            least(now() + idle, token.family_expires_at), token.family_expires_at);
+    outcome := 'ok';
+END
+$$;
+
+ALTER FUNCTION atrium.auth_refresh(hash bytea, child uuid, child_hash bytea, idle interval, request text, buckets text[], per_minute double precision, OUT outcome text, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT family_id uuid) OWNER TO atrium_definer;
+
+-- auth_register(uuid, text, uuid, text, text, text, text)
+
+CREATE FUNCTION atrium.auth_register(tenant uuid, organisation text, member uuid, address text, hash text, actor text, request text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO tenants (tenant_id, name) VALUES (tenant, organisation);
+    INSERT INTO users (tenant_id, id, email, password_hash, role) VALUES (tenant, member, address, hash, 'admin');
+    INSERT INTO audit_log (tenant_id, id, actor, action, target, request_id)
+    VALUES (tenant, uuidv7(), actor, 'auth.registered', 'user:' || member, request);
+    RETURN true;
+EXCEPTION WHEN unique_violation THEN
+    RETURN false;
+END
+$$;
+
+ALTER FUNCTION atrium.auth_register(tenant uuid, organisation text, member uuid, address text, hash text, actor text, request text) OWNER TO atrium_definer;
+
+-- auth_throttle(text[], double precision)
+
+CREATE FUNCTION atrium.auth_throttle(buckets text[], per_minute double precision) RETURNS atrium.rate_state
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+    SELECT take_tokens(buckets, array_fill(per_minute, ARRAY[cardinality(buckets)]), array_fill(per_minute / 60, ARRAY[cardinality(buckets)]))
+$$;
+
+ALTER FUNCTION atrium.auth_throttle(buckets text[], per_minute double precision) OWNER TO atrium_definer;
+
+-- current_tenant()
+
+CREATE FUNCTION atrium.current_tenant() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid;
+
+ALTER FUNCTION atrium.current_tenant() OWNER TO atrium_migrator;
+
+-- declare_embedding_space(smallint, text, integer, integer)
+
+CREATE PROCEDURE atrium.declare_embedding_space(IN space smallint, IN space_model text, IN space_dimensions integer, IN space_max_tokens integer)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    leaf text := 'chunks_' || space;
+BEGIN
+    INSERT INTO atrium.embedding_spaces (id, model, dimensions, max_tokens)
+    VALUES (space, space_model, space_dimensions, space_max_tokens)
+    ON CONFLICT (id) DO NOTHING;
+    IF NOT EXISTS (SELECT FROM atrium.embedding_spaces
+                   WHERE id = space AND model = space_model AND dimensions = space_dimensions AND max_tokens = space_max_tokens) THEN
+        RAISE EXCEPTION 'embedding space % exists with another model, length or window: declare a new id', space;
+    END IF;
+    IF to_regclass('atrium.' || leaf) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE format('CREATE TABLE atrium.%I PARTITION OF atrium.chunks FOR VALUES IN (%s)', leaf, space);
+    EXECUTE format('ALTER TABLE atrium.%I ADD CHECK (public.vector_dims(embedding) = %s)', leaf, space_dimensions);
+    IF space_dimensions <= 3584 THEN   -- a longer vector and its text do not fit one page
+        EXECUTE format('ALTER TABLE atrium.%I ALTER COLUMN embedding SET STORAGE PLAIN', leaf);
+    END IF;
+    -- Words are ranked from the row itself, so nothing of it is compressed or moved out as long as it fits the page (measured: keyword
+    -- search 10 times slower on compressed text vectors, which every ts_rank unpacks again).
+    EXECUTE format('ALTER TABLE atrium.%I SET (toast_tuple_target = 8160)', leaf);
+    -- Search reads a tenant's bits from this index alone, of some documents or all; the heap only for the rows it reranks. Publish,
+    -- delete and list use the same index: one less to write, as fast to scan as one by collection (filters name documents).
+    EXECUTE format('CREATE INDEX %I ON atrium.%I (tenant_id, document_id, version, ordinal) INCLUDE (id, bits)', leaf || '_bits', leaf);
+    -- Keyword search; with the tenant in the index (btree_gin) other tenants' frequent words cost nothing (measured: 0.4 ms for 2.2).
+    EXECUTE format('CREATE INDEX %I ON atrium.%I USING gin (tenant_id, tsv)', leaf || '_tsv', leaf);
+    -- An index-only scan needs a fresh visibility map: vacuum after every 2,000 inserted rows.
+    EXECUTE format('ALTER TABLE atrium.%I SET (autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 2000)', leaf);
+    EXECUTE format('CALL atrium.protect(%L)', 'atrium.' || leaf);
+    EXECUTE format('GRANT SELECT ON atrium.%I TO atrium_definer', leaf);
+END
+$$;
+
+ALTER PROCEDURE atrium.declare_embedding_space(IN space smallint, IN space_model text, IN space_dimensions integer, IN space_max_tokens integer) OWNER TO atrium_migrator;
+
+-- matching_chunks(smallint, text, uuid[], integer, integer)
+
+CREATE FUNCTION atrium.matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer) RETURNS TABLE(id uuid, relevance double precision, compared bigint)
+    LANGUAGE plpgsql STABLE ROWS 50
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $_$
+DECLARE
+    asked   record;
+    ranking text;
+    lookup  tsquery;
+BEGIN
+    IF question IS NULL THEN
+        RETURN;
+    END IF;
+    asked := atrium.question_words(space, question, 200);
+    IF asked.words IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT string_agg(format('$4[%1$s] * ts_rank(c.tsv, $3[%1$s])', i), ' + ') INTO ranking
+    FROM generate_subscripts(asked.words, 1) AS i;
+    SELECT string_agg(word::text, ' | ')::tsquery INTO lookup
+    FROM (SELECT word, i, sum(frequency) OVER (ORDER BY i) AS together
+          FROM unnest(asked.words, asked.frequencies) WITH ORDINALITY AS t (word, frequency, i)) AS s
+    WHERE together <= budget OR i = 1;
+    RETURN QUERY EXECUTE format($sql$
+        WITH ranked AS MATERIALIZED (
+            SELECT c.id, (%2$s) / (0.5 + 0.5 * length(c.tsv) / $5) AS relevance
+            FROM %1$s c
+            WHERE c.tenant_id = $1 AND c.tsv @@ $2 %3$s)
+        SELECT ranked.id, relevance, (SELECT count(*) FROM ranked) FROM ranked
+        ORDER BY relevance DESC, ranked.id LIMIT $6
+        $sql$, atrium.space_partition(space), ranking, CASE WHEN scope IS NOT NULL THEN 'AND c.document_id = ANY ($7)' END)
+    USING atrium.required_tenant(), lookup, asked.words, asked.weights, asked.mean_length, top, scope;
+END
+$_$;
+
+ALTER FUNCTION atrium.matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer) OWNER TO atrium_definer;
+
+-- nearest_chunks(smallint, public.halfvec, uuid[], integer, integer)
+
+CREATE FUNCTION atrium.nearest_chunks(space smallint, question public.halfvec, scope uuid[], width integer, top integer) RETURNS TABLE(id uuid, distance double precision, compared bigint)
+    LANGUAGE plpgsql STABLE ROWS 50
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $_$
+BEGIN
+    IF question IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY EXECUTE format($sql$
+        WITH near AS MATERIALIZED (
+            SELECT c.id FROM %1$s c
+            WHERE c.tenant_id = $1 %3$s
+            ORDER BY c.bits <~> $2 LIMIT $4)
+        SELECT c.id, c.embedding::halfvec(%2$s) <=> $3::halfvec(%2$s) AS distance, (SELECT count(*) FROM near)
+        FROM near JOIN %1$s c ON c.space_id = $6 AND c.tenant_id = $1 AND c.id = near.id
+        ORDER BY distance, c.id LIMIT $5
+        $sql$, atrium.space_partition(space), vector_dims(question),
+        CASE WHEN scope IS NOT NULL THEN 'AND c.document_id = ANY ($7)' END)
+    USING atrium.required_tenant(), binary_quantize(question), question, width, top, space, scope;
+END
+$_$;
+
+ALTER FUNCTION atrium.nearest_chunks(space smallint, question public.halfvec, scope uuid[], width integer, top integer) OWNER TO atrium_definer;
+
+-- protect(regclass)
+
+CREATE PROCEDURE atrium.protect(IN target regclass)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', target);
+    EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', target);
+    EXECUTE format(
+        'CREATE POLICY tenant ON %s FOR ALL TO atrium_app
+           USING (tenant_id = (SELECT nullif(current_setting(''app.tenant_id'', true), '''')::uuid))
+           WITH CHECK (tenant_id = (SELECT nullif(current_setting(''app.tenant_id'', true), '''')::uuid))', target);
+    EXECUTE format('CREATE POLICY owner ON %s FOR ALL TO atrium_migrator USING (true) WITH CHECK (true)', target);
+    EXECUTE format('CREATE POLICY definer ON %s FOR ALL TO atrium_definer USING (true) WITH CHECK (true)', target);
+END
+$$;
+
+ALTER PROCEDURE atrium.protect(IN target regclass) OWNER TO atrium_migrator;
+
+-- question_words(smallint, text, integer)
+
+CREATE FUNCTION atrium.question_words(space smallint, question text, sample_size integer, OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[], OUT mean_length double precision) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    tenant uuid := atrium.required_tenant();
+BEGIN
+    WITH sample AS MATERIALIZED (
+        SELECT c.id, c.language, c.tsv FROM atrium.chunks c
+        WHERE c.space_id = space AND c.tenant_id = tenant ORDER BY c.id LIMIT sample_size),
+    size AS (
+        SELECT count(*) AS seen, avg(length(tsv)) AS mean_length,
+               CASE WHEN count(*) < sample_size THEN count(*)
+                    ELSE count(*) * 4294967296.0 / (1 + ('x' || left((array_agg(id))[sample_size]::text, 8))::bit(32)::bigint)
+               END AS total
+        FROM sample),
+    lexemes AS (
+        SELECT DISTINCT lexeme FROM (SELECT DISTINCT language FROM sample) AS l, unnest(atrium.text_vector(l.language, question))),
+    counted AS (
+        SELECT word, (SELECT count(*) FROM sample WHERE tsv @@ word) AS n
+        FROM lexemes, CAST('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''' AS tsquery) AS word
+        ORDER BY n, word::text LIMIT 32),
+    estimated AS (
+        SELECT word, total, greatest(n, 0.5) * total / seen AS frequency, size.mean_length FROM counted, size)
+    SELECT array_agg(word ORDER BY frequency, word::text),
+           array_agg(ln(1 + (greatest(total - frequency, 0) + 0.5) / (frequency + 0.5)) ORDER BY frequency, word::text),
+           array_agg(frequency ORDER BY frequency, word::text), max(estimated.mean_length)
+    INTO words, weights, frequencies, question_words.mean_length
+    FROM estimated;
+END
+$$;
+
+ALTER FUNCTION atrium.question_words(space smallint, question text, sample_size integer, OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[], OUT mean_length double precision) OWNER TO atrium_definer;
+
+-- required_tenant()
+
+CREATE FUNCTION atrium.required_tenant() RETURNS uuid
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    tenant uuid := nullif(current_setting('app.tenant_id', true), '')::uuid;
+BEGIN
+    IF tenant IS NULL THEN
+        RAISE EXCEPTION 'app.tenant_id is not set' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN tenant;
+END
+$$;
+
+ALTER FUNCTION atrium.required_tenant() OWNER TO atrium_definer;
+
+-- search_chunks(smallint, public.halfvec, text, text[], uuid[], jsonpath, double precision, integer)
+
+CREATE FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, collections text[], document_ids uuid[], filter jsonpath, foreign_weight double precision, top integer) RETURNS TABLE(chunk_id uuid, document_id uuid, document_name text, version integer, page_from integer, page_to integer, char_start integer, char_end integer, heading text, language text, text text, score double precision, vector_score double precision, keyword_score double precision, compared bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET join_collapse_limit TO '1'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    tenant uuid := atrium.required_tenant();
+    scope  uuid[] := atrium.search_scope(collections, document_ids, filter);
+    pool   integer := greatest(top, 50);
+BEGIN
+    RETURN QUERY
+    WITH near AS MATERIALIZED (
+        SELECT n.*, row_number() OVER () AS place FROM atrium.nearest_chunks(space, vector, scope, 200, pool) AS n),
+    worded AS MATERIALIZED (
+        SELECT m.*, row_number() OVER () AS place FROM atrium.matching_chunks(space, words, scope, 800, pool) AS m),
+    fused AS MATERIALIZED (
+        SELECT id, max(nearness) AS nearness, max(relevance) AS relevance, max(near_place) AS near_place, max(worded_place) AS worded_place
+        FROM (SELECT id, 1 - distance AS nearness, NULL::float8 AS relevance, place AS near_place, NULL::bigint AS worded_place FROM near
+              UNION ALL
+              SELECT id, NULL, relevance, NULL, place FROM worded) AS found
+        GROUP BY id)
+    SELECT c.id, c.document_id, d.name, c.version, c.page_from, c.page_to, c.char_start, c.char_end, c.heading, c.language, c.text,
+           CASE WHEN words IS NULL THEN f.nearness
+                WHEN vector IS NULL THEN f.relevance
+                ELSE coalesce(CASE WHEN c.language = 'en' THEN 1 ELSE foreign_weight END / (60 + f.near_place), 0)
+                   + coalesce(1.0 / (60 + f.worded_place), 0) END AS final,
+           f.nearness, f.relevance,
+           coalesce((SELECT max(compared) FROM near), 0) + coalesce((SELECT max(compared) FROM worded), 0)
+    FROM fused AS f   -- OFFSET 0: from a found id to its row, never from the tenant's rows to the ids found
+    CROSS JOIN LATERAL (SELECT * FROM atrium.chunks WHERE space_id = space AND tenant_id = tenant AND id = f.id OFFSET 0) AS c
+    CROSS JOIN LATERAL (SELECT * FROM atrium.documents WHERE tenant_id = tenant AND id = c.document_id OFFSET 0) AS d
+    WHERE d.ready_version = c.version AND d.deleted_at IS NULL
+    ORDER BY final DESC, c.id
+    LIMIT top;
+END
+$$;
+
+ALTER FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, collections text[], document_ids uuid[], filter jsonpath, foreign_weight double precision, top integer) OWNER TO atrium_definer;
+
+-- search_scope(text[], uuid[], jsonpath)
+
+CREATE FUNCTION atrium.search_scope(collections text[], document_ids uuid[], filter jsonpath) RETURNS uuid[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+    SELECT CASE WHEN num_nonnulls(collections, document_ids, filter) > 0 THEN ARRAY(
+        SELECT d.id FROM atrium.documents d
+        WHERE d.tenant_id = atrium.required_tenant() AND d.deleted_at IS NULL AND d.ready_version IS NOT NULL
+          AND (collections IS NULL OR d.collection = ANY (collections))
+          AND (document_ids IS NULL OR d.id = ANY (document_ids))
+          AND (filter IS NULL OR d.metadata @@ filter)
+        ORDER BY d.id) END
+$$;
+
+ALTER FUNCTION atrium.search_scope(collections text[], document_ids uuid[], filter jsonpath) OWNER TO atrium_definer;
+
+-- space_partition(smallint)
+
+CREATE FUNCTION atrium.space_partition(space smallint) RETURNS regclass
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    leaf regclass := (SELECT inhrelid FROM pg_inherits
+                      WHERE inhparent = 'atrium.chunks'::regclass AND inhrelid = to_regclass('atrium.chunks_' || space));
+BEGIN
+    IF leaf IS NULL THEN
+        RAISE EXCEPTION 'embedding space % has no partition', space USING ERRCODE = 'undefined_object';
+    END IF;
+    RETURN leaf;
+END
+$$;
+
+ALTER FUNCTION atrium.space_partition(space smallint) OWNER TO atrium_definer;
+
+-- take_token(text, double precision, double precision)
+
+CREATE FUNCTION atrium.take_token(bucket_name text, capacity double precision, per_second double precision) RETURNS atrium.rate_state
+    LANGUAGE plpgsql
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    left_over double precision;
+BEGIN
+    INSERT INTO rate_buckets AS b (bucket, tokens, updated_at) VALUES (bucket_name, capacity - 1, clock_timestamp())
+    ON CONFLICT (bucket) DO UPDATE
+       SET tokens = least(capacity, b.tokens + greatest(0, extract(epoch FROM excluded.updated_at - b.updated_at)) * per_second) - 1,
+           updated_at = greatest(b.updated_at, excluded.updated_at)
+     WHERE least(capacity, b.tokens + greatest(0, extract(epoch FROM excluded.updated_at - b.updated_at)) * per_second) >= 1
+    RETURNING tokens INTO left_over;
+    IF FOUND THEN
+        RETURN ROW (true, capacity, left_over, 0::double precision, (capacity - left_over) / per_second);
+    END IF;
+    SELECT least(1, tokens + greatest(0, extract(epoch FROM clock_timestamp() - updated_at)) * per_second)
+      INTO left_over FROM rate_buckets WHERE bucket = bucket_name;
+    RETURN ROW (false, capacity, 0::double precision, greatest(0, 1 - coalesce(left_over, 1)) / per_second, capacity / per_second);
+END
+$$;
+
+ALTER FUNCTION atrium.take_token(bucket_name text, capacity double precision, per_second double precision) OWNER TO atrium_definer;
+
+-- take_tokens(text[], double precision[], double precision[])
+
+CREATE FUNCTION atrium.take_tokens(buckets text[], capacities double precision[], per_second double precision[]) RETURNS atrium.rate_state
+    LANGUAGE plpgsql
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    taken    rate_state;
+    tightest rate_state;
+BEGIN
+    -- Nothing here is worth waiting for the disk; the buckets themselves are not logged.
+    PERFORM set_config('synchronous_commit', 'off', true);
+    FOR i IN 1 .. coalesce(array_length(buckets, 1), 0) LOOP
+        taken := take_token(buckets[i], capacities[i], per_second[i]);
+        IF NOT taken.granted THEN
+            RETURN taken;
+        END IF;
+        IF tightest IS NULL OR taken.remaining < tightest.remaining THEN
+            tightest := taken;
+        END IF;
+    END LOOP;
+    RETURN tightest;
+END
+$$;
+
+ALTER FUNCTION atrium.take_tokens(buckets text[], capacities double precision[], per_second double precision[]) OWNER TO atrium_definer;
+
+-- text_vector(text, text)
+
+CREATE FUNCTION atrium.text_vector(language text, content text) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE language WHEN 'en'::text THEN to_tsvector('english'::regconfig, content) WHEN 'de'::text THEN to_tsvector('german'::regconfig, content) WHEN 'fr'::text THEN to_tsvector('french'::regconfig, content) WHEN 'es'::text THEN to_tsvector('spanish'::regconfig, content) ELSE to_tsvector('simple'::regconfig, content) END;
+
+ALTER FUNCTION atrium.text_vector(language text, content text) OWNER TO atrium_migrator;
+
+-- api_keys
+
+CREATE TABLE atrium.api_keys (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    key_id text NOT NULL,
+    mac bytea NOT NULL,
+    pepper_kid text NOT NULL,
+    last_four text NOT NULL,
+    role text NOT NULL,
+    scopes text[] DEFAULT '{}'::text[] NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    CONSTRAINT api_keys_mac_check CHECK ((length(mac) = 32)),
+    CONSTRAINT api_keys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+    CONSTRAINT api_keys_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'member'::text, 'viewer'::text])))
+);
+
+ALTER TABLE ONLY atrium.api_keys FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.api_keys OWNER TO atrium_migrator;
+
+-- audit_log
+
+CREATE TABLE atrium.audit_log (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    target text DEFAULT ''::text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    request_id text DEFAULT ''::text NOT NULL,
+    CONSTRAINT audit_log_action_check CHECK ((action ~ '^[a-z_]+(\.[a-z_]+)+$'::text))
+);
+
+ALTER TABLE ONLY atrium.audit_log FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.audit_log OWNER TO atrium_migrator;
+
+-- chunks
+
+CREATE TABLE atrium.chunks (
+    space_id smallint NOT NULL,
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    version integer NOT NULL,
+    ordinal integer NOT NULL,
+    collection text NOT NULL,
+    page_from integer,
+    page_to integer,
+    char_start integer NOT NULL,
+    char_end integer NOT NULL,
+    heading text DEFAULT ''::text NOT NULL,
+    language text DEFAULT 'en'::text NOT NULL,
+    text text NOT NULL,
+    tsv tsvector GENERATED ALWAYS AS (atrium.text_vector(language, ((heading || ' '::text) || text))) STORED,
+    embedding public.halfvec NOT NULL,
+    bits bit varying GENERATED ALWAYS AS (public.binary_quantize(embedding)) STORED,
+    CONSTRAINT chunks_char_start_check CHECK ((char_start >= 0)),
+    CONSTRAINT chunks_check CHECK ((char_end > char_start))
+)
+PARTITION BY LIST (space_id);
+
+ALTER TABLE ONLY atrium.chunks FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.chunks OWNER TO atrium_migrator;
+
+-- document_versions
+
+CREATE TABLE atrium.document_versions (
+    tenant_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    version integer NOT NULL,
+    source text NOT NULL,
+    object_key text NOT NULL,
+    object_version_id text DEFAULT ''::text NOT NULL,
+    sequencer text DEFAULT ''::text NOT NULL,
+    content_type text NOT NULL,
+    size bigint NOT NULL,
+    sha256 bytea,
+    status text DEFAULT 'pending'::text NOT NULL,
+    stage text,
+    progress real DEFAULT 0 NOT NULL,
+    error_type text,
+    error_detail text,
+    attempts integer DEFAULT 0 NOT NULL,
+    title text DEFAULT ''::text NOT NULL,
+    language text DEFAULT ''::text NOT NULL,
+    pages integer,
+    characters bigint,
+    chunk_count integer,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    ready_at timestamp with time zone,
+    CONSTRAINT document_versions_check CHECK (((status = 'failed'::text) = (error_type IS NOT NULL))),
+    CONSTRAINT document_versions_check1 CHECK (((status <> 'processing'::text) OR (stage IS NOT NULL))),
+    CONSTRAINT document_versions_progress_check CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
+    CONSTRAINT document_versions_sha256_check CHECK ((length(sha256) = 32)),
+    CONSTRAINT document_versions_size_check CHECK ((size >= 0)),
+    CONSTRAINT document_versions_source_check CHECK ((source = ANY (ARRAY['api'::text, 'drop'::text]))),
+    CONSTRAINT document_versions_stage_check CHECK ((stage = ANY (ARRAY['inspecting'::text, 'extracting'::text, 'chunking'::text, 'embedding'::text, 'publishing'::text]))),
+    CONSTRAINT document_versions_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'processing'::text, 'ready'::text, 'failed'::text]))),
+    CONSTRAINT document_versions_version_check CHECK ((version >= 1))
+);
+
+ALTER TABLE ONLY atrium.document_versions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.document_versions OWNER TO atrium_migrator;
+
+-- documents
+
+CREATE TABLE atrium.documents (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    collection text DEFAULT 'default'::text NOT NULL,
+    name text NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_by text NOT NULL,
+    latest_version integer DEFAULT 1 NOT NULL,
+    ready_version integer,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT documents_collection_check CHECK ((collection ~ '^[a-z0-9._-]{1,64}$'::text)),
+    CONSTRAINT documents_latest_version_check CHECK ((latest_version >= 1)),
+    CONSTRAINT documents_metadata_check CHECK ((jsonb_typeof(metadata) = 'object'::text)),
+    CONSTRAINT documents_name_check CHECK (((length(name) >= 1) AND (length(name) <= 1024)))
+);
+
+ALTER TABLE ONLY atrium.documents FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.documents OWNER TO atrium_migrator;
+
+-- embedding_spaces
+
+CREATE TABLE atrium.embedding_spaces (
+    id smallint NOT NULL,
+    model text NOT NULL,
+    dimensions integer NOT NULL,
+    max_tokens integer NOT NULL,
+    CONSTRAINT embedding_spaces_dimensions_check CHECK (((dimensions >= 1) AND (dimensions <= 4000))),
+    CONSTRAINT embedding_spaces_max_tokens_check CHECK ((max_tokens > 0))
+);
+
+ALTER TABLE atrium.embedding_spaces OWNER TO atrium_migrator;
+
+-- idempotency_keys
+
+CREATE TABLE atrium.idempotency_keys (
+    tenant_id uuid NOT NULL,
+    subject text NOT NULL,
+    route text NOT NULL,
+    key text NOT NULL,
+    fingerprint bytea NOT NULL,
+    resource_id uuid NOT NULL,
+    state text DEFAULT 'running'::text NOT NULL,
+    lease_until timestamp with time zone NOT NULL,
+    status integer,
+    headers jsonb,
+    response bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT idempotency_keys_check CHECK (((state = 'finished'::text) = (status IS NOT NULL))),
+    CONSTRAINT idempotency_keys_fingerprint_check CHECK ((length(fingerprint) = 32)),
+    CONSTRAINT idempotency_keys_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255))),
+    CONSTRAINT idempotency_keys_state_check CHECK ((state = ANY (ARRAY['running'::text, 'finished'::text])))
+);
+
+ALTER TABLE ONLY atrium.idempotency_keys FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.idempotency_keys OWNER TO atrium_migrator;
+
+-- operator_keys
+
+CREATE TABLE atrium.operator_keys (
+    key_id text NOT NULL,
+    mac bytea NOT NULL,
+    pepper_kid text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT operator_keys_mac_check CHECK ((length(mac) = 32))
+);
+
+ALTER TABLE atrium.operator_keys OWNER TO atrium_migrator;
+
+-- outbox
+
+CREATE TABLE atrium.outbox (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    type text NOT NULL,
+    subject text NOT NULL,
+    payload jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_until timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    published_at timestamp with time zone,
+    CONSTRAINT outbox_type_check CHECK ((type ~ '^[a-z_]+(\.[a-z_]+)+$'::text))
+);
+
+ALTER TABLE ONLY atrium.outbox FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.outbox OWNER TO atrium_migrator;
+
+-- rate_buckets
+
+CREATE UNLOGGED TABLE atrium.rate_buckets (
+    bucket text NOT NULL,
+    tokens double precision NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='70');
+
+ALTER TABLE atrium.rate_buckets OWNER TO atrium_migrator;
+
+-- refresh_tokens
+
+CREATE TABLE atrium.refresh_tokens (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    family_id uuid NOT NULL,
+    parent_id uuid,
+    user_id uuid NOT NULL,
+    token_hash bytea NOT NULL,
+    issued_at timestamp with time zone DEFAULT now() NOT NULL,
+    used_at timestamp with time zone,
+    idle_expires_at timestamp with time zone NOT NULL,
+    family_expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT refresh_tokens_token_hash_check CHECK ((length(token_hash) = 32))
+);
+
+ALTER TABLE ONLY atrium.refresh_tokens FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.refresh_tokens OWNER TO atrium_migrator;
+
+-- tenants
+
+CREATE TABLE atrium.tenants (
+    tenant_id uuid NOT NULL,
+    name text NOT NULL,
+    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT tenants_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+);
+
+ALTER TABLE ONLY atrium.tenants FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.tenants OWNER TO atrium_migrator;
+
+-- users
+
+CREATE TABLE atrium.users (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    email text NOT NULL,
+    password_hash text NOT NULL,
+    role text NOT NULL,
+    token_version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT users_email_check CHECK ((email = lower(email))),
+    CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'member'::text, 'viewer'::text])))
+);
+
+ALTER TABLE ONLY atrium.users FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.users OWNER TO atrium_migrator;
+
+-- migrations
+
+CREATE TABLE atrium_meta.migrations (
+    number integer NOT NULL,
+    name text NOT NULL,
+    checksum bytea NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT migrations_checksum_check CHECK ((length(checksum) = 32))
+);
+
+ALTER TABLE atrium_meta.migrations OWNER TO atrium_migrator;
+
+-- api_keys api_keys_pkey
+
+ALTER TABLE ONLY atrium.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (tenant_id, id);
+
+-- audit_log audit_log_pkey
+
+ALTER TABLE ONLY atrium.audit_log
+    ADD CONSTRAINT audit_log_pkey PRIMARY KEY (tenant_id, id);
+
+-- chunks chunks_pkey
+
+ALTER TABLE ONLY atrium.chunks
+    ADD CONSTRAINT chunks_pkey PRIMARY KEY (space_id, tenant_id, id);
+
+-- document_versions document_versions_pkey
+
+ALTER TABLE ONLY atrium.document_versions
+    ADD CONSTRAINT document_versions_pkey PRIMARY KEY (tenant_id, document_id, version);
+
+-- documents documents_pkey
+
+ALTER TABLE ONLY atrium.documents
+    ADD CONSTRAINT documents_pkey PRIMARY KEY (tenant_id, id);
+
+-- embedding_spaces embedding_spaces_model_key
+
+ALTER TABLE ONLY atrium.embedding_spaces
+    ADD CONSTRAINT embedding_spaces_model_key UNIQUE (model);
+
+-- embedding_spaces embedding_spaces_pkey
+
+ALTER TABLE ONLY atrium.embedding_spaces
+    ADD CONSTRAINT embedding_spaces_pkey PRIMARY KEY (id);
+
+-- idempotency_keys idempotency_keys_pkey
+
+ALTER TABLE ONLY atrium.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (tenant_id, subject, route, key);
+
+-- operator_keys operator_keys_pkey
+
+ALTER TABLE ONLY atrium.operator_keys
+    ADD CONSTRAINT operator_keys_pkey PRIMARY KEY (key_id);
+
+-- outbox outbox_pkey
+
+ALTER TABLE ONLY atrium.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (tenant_id, id);
+
+-- rate_buckets rate_buckets_pkey
+
+ALTER TABLE ONLY atrium.rate_buckets
+    ADD CONSTRAINT rate_buckets_pkey PRIMARY KEY (bucket);
+
+-- refresh_tokens refresh_tokens_pkey
+
+ALTER TABLE ONLY atrium.refresh_tokens
+    ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (tenant_id, id);
+
+-- tenants tenants_pkey
+
+ALTER TABLE ONLY atrium.tenants
+    ADD CONSTRAINT tenants_pkey PRIMARY KEY (tenant_id);
+
+-- users users_pkey
+
+ALTER TABLE ONLY atrium.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (tenant_id, id);
+
+-- migrations migrations_pkey
+
+ALTER TABLE ONLY atrium_meta.migrations
+    ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
+
+-- api_keys_key_id
+
+CREATE UNIQUE INDEX api_keys_key_id ON atrium.api_keys USING btree (key_id);
+
+-- audit_log_at
+
+CREATE INDEX audit_log_at ON atrium.audit_log USING btree (tenant_id, at DESC, id);
+
+-- document_versions_object
+
+CREATE INDEX document_versions_object ON atrium.document_versions USING btree (tenant_id, object_key);
+
+-- document_versions_unfinished
+
+CREATE INDEX document_versions_unfinished ON atrium.document_versions USING btree (tenant_id, updated_at) WHERE (status = ANY (ARRAY['pending'::text, 'processing'::text]));
+
+-- documents_list
+
+CREATE INDEX documents_list ON atrium.documents USING btree (tenant_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+-- documents_name
+
+CREATE UNIQUE INDEX documents_name ON atrium.documents USING btree (tenant_id, collection, name) WHERE (deleted_at IS NULL);
+
+-- idempotency_keys_expiry
+
+CREATE INDEX idempotency_keys_expiry ON atrium.idempotency_keys USING btree (expires_at);
+
+-- outbox_unpublished
+
+CREATE INDEX outbox_unpublished ON atrium.outbox USING btree (created_at) WHERE (published_at IS NULL);
+
+-- refresh_tokens_family
+
+CREATE INDEX refresh_tokens_family ON atrium.refresh_tokens USING btree (tenant_id, family_id);
+
+-- refresh_tokens_hash
+
+CREATE UNIQUE INDEX refresh_tokens_hash ON atrium.refresh_tokens USING btree (token_hash);
+
+-- refresh_tokens_user
+
+CREATE INDEX refresh_tokens_user ON atrium.refresh_tokens USING btree (tenant_id, user_id);
+
+-- users_email
+
+CREATE UNIQUE INDEX users_email ON atrium.users USING btree (email);
+
+-- api_keys api_keys_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.api_keys
+    ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
+
+-- audit_log audit_log_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.audit_log
+    ADD CONSTRAINT audit_log_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
+
+-- chunks chunks_space_id_fkey
+
+ALTER TABLE atrium.chunks
+    ADD CONSTRAINT chunks_space_id_fkey FOREIGN KEY (space_id) REFERENCES atrium.embedding_spaces(id);
+
+-- document_versions document_versions_tenant_id_document_id_fkey
+
+ALTER TABLE ONLY atrium.document_versions
+    ADD CONSTRAINT document_versions_tenant_id_document_id_fkey FOREIGN KEY (tenant_id, document_id) REFERENCES atrium.documents(tenant_id, id) ON DELETE CASCADE;
+
+-- documents documents_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.documents
+    ADD CONSTRAINT documents_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
+
+-- idempotency_keys idempotency_keys_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
+
+-- outbox outbox_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.outbox
+    ADD CONSTRAINT outbox_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
+
+-- refresh_tokens refresh_tokens_tenant_id_user_id_fkey
+
+ALTER TABLE ONLY atrium.refresh_tokens
+    ADD CONSTRAINT refresh_tokens_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES atrium.users(tenant_id, id) ON DELETE CASCADE;
+
+-- users users_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.users
+    ADD CONSTRAINT users_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
+
+-- api_keys
+
+ALTER TABLE atrium.api_keys ENABLE ROW LEVEL SECURITY;
+
+-- audit_log
+
+ALTER TABLE atrium.audit_log ENABLE ROW LEVEL SECURITY;
+
+-- chunks
+
+ALTER TABLE atrium.chunks ENABLE ROW LEVEL SECURITY;
+
+-- api_keys definer
+
+CREATE POLICY definer ON atrium.api_keys TO atrium_definer USING (true) WITH CHECK (true);
+
+-- audit_log definer
+
+CREATE POLICY definer ON atrium.audit_log TO atrium_definer USING (true) WITH CHECK (true);
+
+-- chunks definer
+
+CREATE POLICY definer ON atrium.chunks TO atrium_definer USING (true) WITH CHECK (true);
+
+-- document_versions definer
+
+CREATE POLICY definer ON atrium.document_versions TO atrium_definer USING (true) WITH CHECK (true);
+
+-- documents definer
+
+CREATE POLICY definer ON atrium.documents TO atrium_definer USING (true) WITH CHECK (true);
+
+-- idempotency_keys definer
+
+CREATE POLICY definer ON atrium.idempotency_keys TO atrium_definer USING (true) WITH CHECK (true);
+
+-- outbox definer
+
+CREATE POLICY definer ON atrium.outbox TO atrium_definer USING (true) WITH CHECK (true);
+
+-- refresh_tokens definer
+
+CREATE POLICY definer ON atrium.refresh_tokens TO atrium_definer USING (true) WITH CHECK (true);
+
+-- tenants definer
+
+CREATE POLICY definer ON atrium.tenants TO atrium_definer USING (true) WITH CHECK (true);
+
+-- users definer
+
+CREATE POLICY definer ON atrium.users TO atrium_definer USING (true) WITH CHECK (true);
+
+-- document_versions
+
+ALTER TABLE atrium.document_versions ENABLE ROW LEVEL SECURITY;
+
+-- documents
+
+ALTER TABLE atrium.documents ENABLE ROW LEVEL SECURITY;
+
+-- idempotency_keys
+
+ALTER TABLE atrium.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+-- outbox
+
+ALTER TABLE atrium.outbox ENABLE ROW LEVEL SECURITY;
+
+-- api_keys owner
+
+CREATE POLICY owner ON atrium.api_keys TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- audit_log owner
+
+CREATE POLICY owner ON atrium.audit_log TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- chunks owner
+
+CREATE POLICY owner ON atrium.chunks TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- document_versions owner
+
+CREATE POLICY owner ON atrium.document_versions TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- documents owner
+
+CREATE POLICY owner ON atrium.documents TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- idempotency_keys owner
+
+CREATE POLICY owner ON atrium.idempotency_keys TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- outbox owner
+
+CREATE POLICY owner ON atrium.outbox TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- refresh_tokens owner
+
+CREATE POLICY owner ON atrium.refresh_tokens TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- tenants owner
+
+CREATE POLICY owner ON atrium.tenants TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- users owner
+
+CREATE POLICY owner ON atrium.users TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- refresh_tokens
+
+ALTER TABLE atrium.refresh_tokens ENABLE ROW LEVEL SECURITY;
+
+-- document_versions relay
+
+CREATE POLICY relay ON atrium.document_versions FOR SELECT TO atrium_relay USING (true);
+
+-- outbox relay
+
+CREATE POLICY relay ON atrium.outbox TO atrium_relay USING (true) WITH CHECK (true);
+
+-- api_keys tenant
+
+CREATE POLICY tenant ON atrium.api_keys TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- audit_log tenant
+
+CREATE POLICY tenant ON atrium.audit_log TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- chunks tenant
+
+CREATE POLICY tenant ON atrium.chunks TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- document_versions tenant
+
+CREATE POLICY tenant ON atrium.document_versions TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- documents tenant
+
+CREATE POLICY tenant ON atrium.documents TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- idempotency_keys tenant
+
+CREATE POLICY tenant ON atrium.idempotency_keys TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- outbox tenant
+
+CREATE POLICY tenant ON atrium.outbox TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- refresh_tokens tenant
+
+CREATE POLICY tenant ON atrium.refresh_tokens TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- tenants tenant
+
+CREATE POLICY tenant ON atrium.tenants TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- users tenant
+
+CREATE POLICY tenant ON atrium.users TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- tenants
+
+ALTER TABLE atrium.tenants ENABLE ROW LEVEL SECURITY;
+
+-- users
+
+ALTER TABLE atrium.users ENABLE ROW LEVEL SECURITY;
+
+-- SCHEMA atrium
+
+GRANT USAGE ON SCHEMA atrium TO atrium_app;
+GRANT USAGE ON SCHEMA atrium TO atrium_relay;
+GRANT ALL ON SCHEMA atrium TO atrium_definer;
+
+-- FUNCTION auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state)
+
+REVOKE ALL ON FUNCTION atrium.auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state) TO atrium_app;
+
+-- FUNCTION auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state)
+
+REVOKE ALL ON FUNCTION atrium.auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state) TO atrium_app;
+
+-- FUNCTION auth_login(address text, buckets text[], per_minute double precision, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT password_hash text)
+
+REVOKE ALL ON FUNCTION atrium.auth_login(address text, buckets text[], per_minute double precision, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT password_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_login(address text, buckets text[], per_minute double precision, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT password_hash text) TO atrium_app;
+
+-- FUNCTION auth_login_failed(address text, request text)
+
+REVOKE ALL ON FUNCTION atrium.auth_login_failed(address text, request text) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_login_failed(address text, request text) TO atrium_app;
+
+-- FUNCTION auth_operator(presented text, kids text[], macs bytea[], OUT outcome text)
+
+REVOKE ALL ON FUNCTION atrium.auth_operator(presented text, kids text[], macs bytea[], OUT outcome text) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_operator(presented text, kids text[], macs bytea[], OUT outcome text) TO atrium_app;
+
+-- FUNCTION auth_refresh(hash bytea, child uuid, child_hash bytea, idle interval, request text, buckets text[], per_minute double precision, OUT outcome text, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT family_id uuid)
+
+REVOKE ALL ON FUNCTION atrium.auth_refresh(hash bytea, child uuid, child_hash bytea, idle interval, request text, buckets text[], per_minute double precision, OUT outcome text, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT family_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_refresh(hash bytea, child uuid, child_hash bytea, idle interval, request text, buckets text[], per_minute double precision, OUT outcome text, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT family_id uuid) TO atrium_app;
+
+-- FUNCTION auth_register(tenant uuid, organisation text, member uuid, address text, hash text, actor text, request text)
+
+REVOKE ALL ON FUNCTION atrium.auth_register(tenant uuid, organisation text, member uuid, address text, hash text, actor text, request text) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_register(tenant uuid, organisation text, member uuid, address text, hash text, actor text, request text) TO atrium_app;
+
+-- FUNCTION auth_throttle(buckets text[], per_minute double precision)
+
+REVOKE ALL ON FUNCTION atrium.auth_throttle(buckets text[], per_minute double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_throttle(buckets text[], per_minute double precision) TO atrium_app;
+
+-- PROCEDURE declare_embedding_space(IN space smallint, IN space_model text, IN space_dimensions integer, IN space_max_tokens integer)
+
+REVOKE ALL ON PROCEDURE atrium.declare_embedding_space(IN space smallint, IN space_model text, IN space_dimensions integer, IN space_max_tokens integer) FROM PUBLIC;
+
+-- FUNCTION matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer)
+
+REVOKE ALL ON FUNCTION atrium.matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer) FROM PUBLIC;
+
+-- FUNCTION nearest_chunks(space smallint, question public.halfvec, scope uuid[], width integer, top integer)
+
+REVOKE ALL ON FUNCTION atrium.nearest_chunks(space smallint, question public.halfvec, scope uuid[], width integer, top integer) FROM PUBLIC;
+
+-- PROCEDURE protect(IN target regclass)
+
+REVOKE ALL ON PROCEDURE atrium.protect(IN target regclass) FROM PUBLIC;
+
+-- FUNCTION question_words(space smallint, question text, sample_size integer, OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[], OUT mean_length double precision)
+
+REVOKE ALL ON FUNCTION atrium.question_words(space smallint, question text, sample_size integer, OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[], OUT mean_length double precision) FROM PUBLIC;
+
+-- FUNCTION required_tenant()
+
+REVOKE ALL ON FUNCTION atrium.required_tenant() FROM PUBLIC;
+
+-- FUNCTION search_chunks(space smallint, vector public.halfvec, words text, collections text[], document_ids uuid[], filter jsonpath, foreign_weight double precision, top integer)
+
+REVOKE ALL ON FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, collections text[], document_ids uuid[], filter jsonpath, foreign_weight double precision, top integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, collections text[], document_ids uuid[], filter jsonpath, foreign_weight double precision, top integer) TO atrium_app;
+
+-- FUNCTION search_scope(collections text[], document_ids uuid[], filter jsonpath)
+
+REVOKE ALL ON FUNCTION atrium.search_scope(collections text[], document_ids uuid[], filter jsonpath) FROM PUBLIC;
+
+-- FUNCTION space_partition(space smallint)
+
+REVOKE ALL ON FUNCTION atrium.space_partition(space smallint) FROM PUBLIC;
+
+-- FUNCTION take_token(bucket_name text, capacity double precision, per_second double precision)
+
+REVOKE ALL ON FUNCTION atrium.take_token(bucket_name text, capacity double precision, per_second double precision) FROM PUBLIC;
+
+-- FUNCTION take_tokens(buckets text[], capacities double precision[], per_second double precision[])
+
+REVOKE ALL ON FUNCTION atrium.take_tokens(buckets text[], capacities double precision[], per_second double precision[]) FROM PUBLIC;
+
+-- TABLE api_keys
+
+GRANT SELECT,INSERT,UPDATE ON TABLE atrium.api_keys TO atrium_app;
+GRANT SELECT,UPDATE ON TABLE atrium.api_keys TO atrium_definer;
+
+-- TABLE audit_log
+
+GRANT SELECT,INSERT ON TABLE atrium.audit_log TO atrium_app;
+GRANT SELECT,INSERT ON TABLE atrium.audit_log TO atrium_definer;
+
+-- TABLE chunks
+
+GRANT SELECT,INSERT,DELETE ON TABLE atrium.chunks TO atrium_app;
+GRANT SELECT ON TABLE atrium.chunks TO atrium_definer;
+
+-- TABLE document_versions
+
+GRANT SELECT,INSERT,UPDATE ON TABLE atrium.document_versions TO atrium_app;
+GRANT SELECT ON TABLE atrium.document_versions TO atrium_relay;
+GRANT SELECT ON TABLE atrium.document_versions TO atrium_definer;
+
+-- TABLE documents
+
+GRANT SELECT,INSERT,UPDATE ON TABLE atrium.documents TO atrium_app;
+GRANT SELECT ON TABLE atrium.documents TO atrium_definer;
+
+-- TABLE embedding_spaces
+
+GRANT SELECT ON TABLE atrium.embedding_spaces TO atrium_app;
+GRANT SELECT ON TABLE atrium.embedding_spaces TO atrium_definer;
+
+-- TABLE idempotency_keys
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.idempotency_keys TO atrium_app;
+
+-- TABLE operator_keys
+
+GRANT SELECT ON TABLE atrium.operator_keys TO atrium_definer;
+
+-- TABLE outbox
+
+GRANT SELECT,INSERT ON TABLE atrium.outbox TO atrium_app;
+GRANT SELECT,DELETE,UPDATE ON TABLE atrium.outbox TO atrium_relay;
+
+-- TABLE rate_buckets
+
+GRANT SELECT,INSERT,UPDATE ON TABLE atrium.rate_buckets TO atrium_definer;
+GRANT SELECT,DELETE ON TABLE atrium.rate_buckets TO atrium_relay;
+
+-- TABLE refresh_tokens
+
+GRANT SELECT,INSERT,UPDATE ON TABLE atrium.refresh_tokens TO atrium_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE atrium.refresh_tokens TO atrium_definer;
+
+-- TABLE tenants
+
+GRANT SELECT ON TABLE atrium.tenants TO atrium_app;
+GRANT SELECT,INSERT ON TABLE atrium.tenants TO atrium_definer;
+
+-- COLUMN tenants.name
+
+GRANT UPDATE(name) ON TABLE atrium.tenants TO atrium_app;
+
+-- COLUMN tenants.settings
+
+GRANT UPDATE(settings) ON TABLE atrium.tenants TO atrium_app;
+
+-- TABLE users
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.users TO atrium_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE atrium.users TO atrium_definer;
