@@ -5,12 +5,8 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.functions import Functions
 from infra.queues import QueueWithDeadLetters
 from infra.settings import PREFIX
-
-# Functions whose domain changes write outbox rows.
-_PUBLISHERS = ("documents", "publish")
 
 
 class Events(Construct):
@@ -30,8 +26,3 @@ class Events(Construct):
     def dead_letters(self) -> dict[str, sqs.Queue]:
         """Name → queue of messages that nobody could handle."""
         return {"OutboxWake": self._wake.dead_letters}
-
-    def allow(self, functions: Functions) -> None:
-        """Let the writers of outbox rows wake the relay."""
-        for name in _PUBLISHERS:
-            self.outbox_queue.grant_send_messages(functions[name])

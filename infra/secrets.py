@@ -19,31 +19,30 @@ class Secrets(Construct):
     def __init__(self, scope: Construct, name: str, *, functions: Functions) -> None:
         super().__init__(scope, name)
         for area in AREAS:
-            self._allow(functions, area.name, ["GetSecretValue"], [KEYRING])
+            _allow(functions, area.name, ["GetSecretValue"], [f"{KEYRING}{_SUFFIX}"])
         for function in FUNCTIONS:
             if function.provider_keys:
-                self._allow(functions, function.name, ["GetSecretValue"], [PROVIDERS])
-        self._allow(functions, "migrate", ["CreateSecret", "GetSecretValue"], [KEYRING, OPERATOR])
-
-    def _allow(self, functions: Functions, function: str, actions: list[str], names: list[str]) -> None:
-        resources = [self._arn(name) for name in names]
-        role = functions[function].role
-        if role is None:
-            raise ValueError(f"{function} has no role")
-        statement = iam.PolicyStatement(actions=[f"secretsmanager:{action}" for action in actions], resources=resources)
-        role.add_to_principal_policy(statement)
-        reason = "A secret's ARN ends in six random characters; the name before them is exact (providers: one secret each)."
-        findings = [f"AwsSolutions-IAM5[Resource::{_as_reported(name)}]" for name in names]
-        acknowledge(role, reason, *findings)
-
-    def _arn(self, name: str) -> str:
-        stack = Stack.of(self)
-        return f"arn:aws:secretsmanager:{stack.region}:{stack.account}:secret:{_pattern(name)}"
+                _allow(functions, function.name, ["GetSecretValue"], [f"{PROVIDERS}*"])
+        # A secret that is not there yet has no suffix: with the exact pattern its absence would read as "access denied".
+        _allow(functions, "migrate", ["CreateSecret", "GetSecretValue"], [f"{KEYRING}*", f"{OPERATOR}*"])
 
 
-def _pattern(name: str) -> str:
-    return f"{name}*" if name.endswith("/") else f"{name}-??????"
+# Secrets Manager ends every ARN in a hyphen and six characters of its own.
+_SUFFIX = "-??????"
 
 
-def _as_reported(name: str) -> str:
-    return f"arn:aws:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:{_pattern(name)}"
+def _allow(functions: Functions, name: str, actions: list[str], secrets: list[str]) -> None:
+    function = functions[name]
+    stack = Stack.of(function)
+    prefix = f"arn:aws:secretsmanager:{stack.region}:{stack.account}:secret:"
+    function.add_to_role_policy(
+        iam.PolicyStatement(
+            actions=[f"secretsmanager:{action}" for action in actions], resources=[prefix + secret for secret in secrets]
+        )
+    )
+    findings = [
+        f"AwsSolutions-IAM5[Resource::arn:aws:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:{secret}]"
+        for secret in secrets
+    ]
+    if function.role:
+        acknowledge(function.role, "Named secrets, whose ARNs end in characters that are not known at deploy.", *findings)

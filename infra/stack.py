@@ -44,7 +44,6 @@ class AtriumStack(Stack):
         )
         Secrets(self, "Secrets", functions=functions)
         storage.allow(functions)
-        events.allow(functions)
 
         pipeline = DocumentPipeline(self, "DocumentPipeline", settings=settings, functions=functions)
         ingestion.feed(functions, settings)

@@ -28,13 +28,15 @@ class Access:
     delete: tuple[str, ...] = ()
 
 
+_EVERYTHING = ("drop", "uploads", "work", "text")
+
+# A document may be deleted at any time: whichever step comes next removes what it left, wherever that is.
 ACCESS: dict[str, Access] = {
-    "documents": Access(read=("drop", "uploads", "text"), write=("uploads",), delete=("drop", "uploads", "work", "text")),
-    "rag": Access(read=("text",)),
-    "ingest": Access(read=("drop", "uploads")),
-    "extract": Access(read=("drop", "uploads", "work", "text"), write=("work", "text")),
-    "embed": Access(read=("work", "text"), write=("work",)),
-    "publish": Access(read=("work", "text"), delete=("work",)),
+    "documents": Access(read=("drop", "uploads"), write=("uploads",), delete=_EVERYTHING),
+    "ingest": Access(read=("drop", "uploads"), delete=("uploads",)),
+    "extract": Access(read=("drop", "uploads", "work"), write=("work", "text"), delete=_EVERYTHING),
+    "embed": Access(read=("work",), write=("work",), delete=_EVERYTHING),
+    "publish": Access(read=("work",), delete=_EVERYTHING),
 }
 
 

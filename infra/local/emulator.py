@@ -23,6 +23,7 @@ REGION: Final = "us-east-1"
 ACCOUNT: Final = "000000000000"
 PREFERRED_PORT: Final = 4566
 INTERPRETER: Final = CLONE / ".tools" / "emulator" / "bin" / "python"
+_MAIN: Final = Path(__file__).with_name("emulator_main.py")
 # The emulator accepts any credentials; these keep the SDK and the CDK from looking for real ones.
 CREDENTIALS: Final = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -75,7 +76,7 @@ def start_emulator(state_dir: Path, port: int = 0) -> Emulator:
     write_record(home / "port.json", {"port": chosen})
     shutil.rmtree(home / "tmp", ignore_errors=True)  # code of workers that a kill left behind
     log = home / "emulator.log"
-    process = spawn([str(INTERPRETER), "-m", "ministack"], env=_environment(home, chosen), log=log, cwd=private_dir(home / "tmp"))
+    process = spawn([str(INTERPRETER), "-P", str(_MAIN)], env=_environment(home, chosen), log=log, cwd=private_dir(home / "tmp"))
     process.save(home / "process.json")
     emulator = Emulator(port=chosen, process=process)
     if not wait_until(lambda: _healthy(emulator.url) or not process.alive, 60) or not process.alive:
