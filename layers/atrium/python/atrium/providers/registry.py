@@ -1,0 +1,69 @@
+"""From a model's name, `provider/name`, to the adapter that speaks to it.
+
+An adapter keeps its connections and its model: make it once per process and event loop and hold on to it.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from atrium.providers.base import ChatModel, Embedder
+from atrium.providers.catalogue import (
+    ChatSpec,
+    EmbeddingSpace,
+    chat_spec,
+    chat_specs,
+    embedding_space,
+    embedding_spaces,
+)
+from atrium.providers.credentials import Credentials, CredentialsSource
+
+__all__ = [
+    "ChatSpec",
+    "Credentials",
+    "CredentialsSource",
+    "EmbeddingSpace",
+    "chat_model",
+    "chat_spec",
+    "chat_specs",
+    "embedder",
+    "embedding_space",
+    "embedding_spaces",
+    "own_name",
+]
+
+
+def own_name(model: str) -> str:
+    """The provider's own name of a model, as `ChatRequest.model` wants it: `openai/gpt-4.1-mini` → `gpt-4.1-mini`."""
+    return model.partition("/")[2]
+
+
+def chat_model(model: str, *, credentials: CredentialsSource, model_dir: Path | None = None) -> ChatModel:
+    """The adapter for a chat model. `InvalidInput` names what exists.
+
+    `model_dir` holds the local embedding model; with it, `local/extractive` also compares meanings, not only words.
+    """
+    if chat_spec(model).model == "local/extractive":
+        from atrium.providers.extractive import ExtractiveChat
+
+        return ExtractiveChat(_local(model_dir, "local/all-minilm-l6-v2") if model_dir else None)
+    from atrium.providers.openai import OpenAIChat
+
+    return OpenAIChat(credentials)
+
+
+def embedder(model: str, *, credentials: CredentialsSource, model_dir: Path) -> Embedder:
+    """The adapter for an embedding model; the local one is shared by the whole process. `InvalidInput` names what exists."""
+    space = embedding_space(model)
+    if model.startswith("local/"):
+        return _local(model_dir, model)
+    from atrium.providers.openai import OpenAIEmbedder
+
+    return OpenAIEmbedder(credentials, own_name(model), space.dimensions, space.max_tokens)
+
+
+@cache
+def _local(model_dir: Path, model: str) -> Embedder:
+    from atrium.providers.local_embedder import LocalEmbedder
+
+    space = embedding_space(model)
+    return LocalEmbedder(model_dir, space.dimensions, space.max_tokens)
