@@ -56,7 +56,7 @@ lint: environment ## ruff
 	@$(python) -m ruff format --check --quiet . || { echo "Run: make format" >&2; exit 1; }
 types: environment
 	$(call say,types)
-	@$(python) -m mypy --no-error-summary .
+	@$(python) -m mypy --no-error-summary infra functions layers/atrium/python/atrium tests
 imports: environment
 	$(call say,import contracts)
 	@.venv/bin/lint-imports --no-logo >build/imports.log 2>&1 || { cat build/imports.log; exit 1; }

@@ -82,8 +82,8 @@ def _register(url: str) -> Account:
 
 
 def ingest(cloud: Cloud, client: ApiClient, account: Account) -> set[str]:
-    """Hand over the documents that are not there yet; returns the names of all."""
-    known = {document["name"] for document in client.documents()}
+    """Hand over the documents that are not there yet, or failed before; returns the names of all."""
+    known = {document["name"] for document in client.documents() if document["status"] != "failed"}
     posted = sorted(FIXTURES.glob("*.pdf"))[:1]
     dropped = sorted(path for path in FIXTURES.iterdir() if path.suffix in _DROPPED)
     for path in posted:
@@ -135,7 +135,9 @@ def _refuse_failed(client: ApiClient, names: set[str]) -> None:
     failed = [document for document in client.documents() if document["name"] in names and document["status"] == "failed"]
     if failed:
         reasons = "\n".join(f"  {document['name']}: {document['error']['detail']}" for document in failed)
-        raise LocalCloudError(f"Ingestion failed:\n{reasons}")
+        raise LocalCloudError(
+            f"Ingestion failed:\n{reasons}\nmake logs AREA=extract, make logs AREA=embed show more; make up tries again."
+        )
 
 
 def answer(client: ApiClient, question: str) -> None:
