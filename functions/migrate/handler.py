@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from atrium.db.migrator import Migrator, Space
 from atrium.ports.logins import iam_password
-from atrium.providers.registry import embedding_spaces
+from atrium.providers.catalogue import embedding_spaces
 from atrium.runtime import run, runtime
 from functions.migrate.deployment import prepare
 

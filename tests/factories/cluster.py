@@ -16,15 +16,13 @@ from psycopg import sql
 
 from atrium.db.migrator import Migrator, Space
 from atrium.kernel.settings import Settings
+from atrium.providers.catalogue import embedding_spaces
 from infra.local import processes
 from infra.local.postgres import DATABASE, EXTENSIONS, MASTER, SUPERUSER, PostgresServer, attach_postgres, start_postgres
 from infra.local.state import PLACE
 
-# Small spaces make small vectors; the shipped model's is there too, under its own number.
-SPACES: Final = (
-    Space(1, "local/all-minilm-l6-v2", 384, 256),
-    Space(1001, "test/four", 4, 64),
-)
+# What is shipped, and a space of small vectors.
+SPACES: Final = (*(Space(*each) for each in embedding_spaces()), Space(1001, "test/four", 4, 64))
 
 
 def new_state_dir() -> Path:

@@ -187,7 +187,7 @@ class TestSpaces:
 
     async def test_a_model_has_one_space(self, cluster: Cluster) -> None:
         with cluster.clone() as name, pytest.raises(MigrationRefused):
-            await cluster.migrator(name).declare_spaces([SPACES[0]._replace(id=2)])
+            await cluster.migrator(name).declare_spaces([SPACES[0]._replace(id=9)])
 
 
 class TestCommands:
