@@ -1,0 +1,100 @@
+"""The areas as clients see them: in process, over a real database, with stand-ins for AWS alone."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from atrium.db import Database
+from atrium.kernel.settings import Settings
+from atrium.ports.keyring import new_keyring
+from atrium.ports.queue import Queue
+from atrium.ports.secrets import Secrets
+from atrium.ports.storage import ObjectStorage
+from atrium.ports.workflow import Workflow
+from atrium.runtime import Runtime
+from infra.areas import area_for
+from tests.fakes.memory import MemoryQueue, MemorySecrets, MemoryStorage, MemoryWorkflow
+
+PASSWORD = "secret123"
+ORIGIN = "http://atrium.test"
+# What a suite that hammers the public routes from one address needs.
+UNLIMITED: dict[str, Any] = {"rate_limit_public": 1_000_000, "rate_limit_principal": 1_000_000, "rate_limit_tenant": 1_000_000}
+
+
+class LocalRuntime(Runtime):
+    """A runtime over a test's database and the ports in memory."""
+
+    def __init__(self, settings: Settings, database: Database, **changed: object) -> None:
+        super().__init__(settings.model_copy(update=changed))
+        self._database = database
+        self.memory_secrets = MemorySecrets({settings.keyring_secret: new_keyring()})
+        self.memory_queue = MemoryQueue()
+
+    @cached_property
+    def database(self) -> Database:
+        return self._database
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        return self.memory_secrets
+
+    @cached_property
+    def storage(self) -> ObjectStorage:
+        return MemoryStorage()
+
+    @cached_property
+    def ingest_queue(self) -> Queue:
+        return self.memory_queue
+
+    @cached_property
+    def outbox_queue(self) -> Queue:
+        return MemoryQueue()
+
+    @cached_property
+    def pipeline(self) -> Workflow:
+        return MemoryWorkflow()
+
+
+class WholeApi:
+    """Every area behind one ASGI application, as the gateway's paths divide them."""
+
+    def __init__(self, areas: dict[str, FastAPI], nowhere: str = "system") -> None:
+        self._areas = areas
+        self._nowhere = nowhere
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        area = area_for(scope.get("path", ""))
+        await self._areas[area.name if area else self._nowhere](scope, receive, send)
+
+
+def client(app: ASGIApp, **headers: str) -> httpx.AsyncClient:
+    """A client of an application in this process; an exception of the application is the test's."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN, headers=headers)
+
+
+async def register(anyone: httpx.AsyncClient, email: str = "ada@example.com", org_name: str = "Acme") -> dict[str, Any]:
+    """The answer of a successful registration."""
+    answer = await anyone.post("/api/v1/auth/register", json={"org_name": org_name, "email": email, "password": PASSWORD})
+    assert answer.status_code == 201, answer.text
+    session: dict[str, Any] = answer.json()
+    return session
+
+
+def bearer(session: dict[str, Any]) -> dict[str, str]:
+    """The header of a session."""
+    return {"Authorization": f"Bearer {session['access_token']}"}
+
+
+async def make_key(admin: httpx.AsyncClient, session: dict[str, Any], **fields: object) -> dict[str, Any]:
+    """A new API key of the session's tenant, as the API shows it once."""
+    answer = await admin.post("/api/v1/api-keys", json={"name": "a key", **fields}, headers=bearer(session))
+    assert answer.status_code == 201, answer.text
+    key: dict[str, Any] = answer.json()
+    return key
+
+
+Clients = Callable[..., httpx.AsyncClient]
