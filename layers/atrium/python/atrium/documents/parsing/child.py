@@ -30,17 +30,19 @@ async def inspect_file(
 
     Raise `IngestionFailed` with one of `FailureKind` for every file that cannot be read, and nothing else.
     """
-    return _read(Inspection, await _run("inspect", path, name, declared_type, password, limits))
+    return await _run(Inspection, "inspect", path, name, declared_type, password, limits)
 
 
 async def extract_file(
     path: str | Path, name: str, declared_type: str = "", *, password: str | None = None, limits: ParserLimits = DEFAULT_LIMITS
 ) -> ExtractedText:
     """The text and structure of the file at `path`; arguments and errors as `inspect_file` has them."""
-    return _read(ExtractedText, await _run("extract", path, name, declared_type, password, limits))
+    return await _run(ExtractedText, "extract", path, name, declared_type, password, limits)
 
 
-async def _run(verb: Verb, path: str | Path, name: str, declared_type: str, password: str | None, limits: ParserLimits) -> str:
+async def _run[Result: (Inspection, ExtractedText)](
+    kind: type[Result], verb: Verb, path: str | Path, name: str, declared_type: str, password: str | None, limits: ParserLimits
+) -> Result:
     with tempfile.TemporaryDirectory(prefix="atrium-parse-") as folder:
         target = Path(folder, "result")
         source = await asyncio.to_thread(Path(path).resolve)
@@ -48,7 +50,10 @@ async def _run(verb: Verb, path: str | Path, name: str, declared_type: str, pass
         exit_code = await _run_worker(job, folder)
         if exit_code != 0:
             raise _death(exit_code, limits)
-        return await asyncio.to_thread(_result, target)
+        result = await asyncio.to_thread(_result, kind, target)
+    if isinstance(result, IngestionFailed):
+        raise result
+    return result
 
 
 async def _run_worker(job: Job, folder: str) -> int:
@@ -96,23 +101,17 @@ def _death(exit_code: int, limits: ParserLimits) -> IngestionFailed:
     return failed(FailureKind.CORRUPT, "The file is damaged: its parser ended unexpectedly.")
 
 
-def _result(target: Path) -> str:
-    """What the worker wrote. Raise the failure that it names."""
+def _result[Result: (Inspection, ExtractedText)](kind: type[Result], target: Path) -> Result | IngestionFailed:
+    """What the worker wrote: its result, or the failure that it names."""
     try:
         status, _, content = target.read_text(encoding="utf-8").partition("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise failed(FailureKind.CORRUPT, "The file is damaged: its parser gave no result.") from error
-    if status == "ok":
-        return content
-    answer = json.loads(content)
-    failure = failed(FailureKind(answer["kind"]), str(answer["detail"]))
+        return kind.from_json(content) if status == "ok" else _named_failure(json.loads(content))
+    except (OSError, ValueError, KeyError, TypeError):
+        return failed(FailureKind.CORRUPT, "The file is damaged: its parser gave no usable result.")
+
+
+def _named_failure(answer: dict[str, str]) -> IngestionFailed:
+    failure = failed(FailureKind(answer["kind"]), answer["detail"])
     if answer["cause"]:
-        failure.add_note(str(answer["cause"]))
-    raise failure
-
-
-def _read[Result: (Inspection, ExtractedText)](kind: type[Result], content: str) -> Result:
-    try:
-        return kind.from_json(content)
-    except ValueError as error:
-        raise failed(FailureKind.CORRUPT, "The file is damaged: its parser gave no usable result.") from error
+        failure.add_note(answer["cause"])
+    return failure

@@ -1,0 +1,1 @@
+"""Parsing: each extractor on documents made for the purpose, and the process they run in."""
