@@ -17,7 +17,7 @@ from atrium.web.bodies import StrictRequest
 from functions.documents.schemas import NewFile, NewText
 
 _MAX_METADATA: Final = 16 * 1024
-_LARGER: Final = "Larger files go through POST /api/v1/documents/uploads."
+LARGER: Final = "Larger files go through POST /api/v1/documents/uploads."
 
 REQUEST_BODY: Final[dict[str, Any]] = {
     "required": True,
@@ -43,17 +43,14 @@ REQUEST_BODY: Final[dict[str, Any]] = {
 
 async def read_upload(request: StrictRequest, principal: Principal, limit: int) -> Upload:
     """What was sent, checked. `PayloadTooLarge` over `limit` bytes of file."""
-    try:
-        return await (_from_form(request, principal, limit) if request.is_form else _from_json(request, principal, limit))
-    except PayloadTooLarge as error:
-        raise PayloadTooLarge(f"A file may have {limit:,} bytes here. {_LARGER}") from error
+    return await (_from_form(request, principal, limit) if request.is_form else _from_json(request, principal, limit))
 
 
 async def _from_json(request: StrictRequest, principal: Principal, limit: int) -> Upload:
     new = _validated(NewText, await request.json())
     data = new.content.encode()
     if len(data) > limit:
-        raise PayloadTooLarge
+        raise PayloadTooLarge(f"A file may have {limit} bytes here. {LARGER}")
     return _upload(new, principal, data, text_type(new.name))
 
 
@@ -66,7 +63,7 @@ async def _from_form(request: StrictRequest, principal: Principal, limit: int) -
     new = _validated(NewFile, {"name": file_name(file.filename or ""), **fields})
     data = await file.read()
     if len(data) > limit:
-        raise PayloadTooLarge
+        raise PayloadTooLarge(f"A file may have {limit} bytes here. {LARGER}")
     if not data:
         raise _wrong("/file", "is empty")
     return _upload(new, principal, data, upload_type(data, file.filename or "", file.content_type or ""))

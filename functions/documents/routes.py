@@ -10,7 +10,7 @@ from atrium.web.idempotency import Idempotent
 from atrium.web.pagination import Page, Paged
 from atrium.web.routing import area_router, body_limit
 from functions.documents.dependencies import DocumentId, Documents, Filter, Reader, Writer
-from functions.documents.intake import REQUEST_BODY, read_upload
+from functions.documents.intake import LARGER, REQUEST_BODY, read_upload
 from functions.documents.schemas import ChunkReply, DocumentReply, DownloadReply, StatusReply
 
 router = area_router(prefix="/documents", tags=["documents"])
@@ -20,7 +20,7 @@ router = area_router(prefix="/documents", tags=["documents"])
     "",
     status_code=status.HTTP_202_ACCEPTED,
     openapi_extra={"requestBody": REQUEST_BODY},
-    dependencies=[body_limit("upload_limit")],
+    dependencies=[body_limit("upload_limit", LARGER)],
 )
 async def create_document(
     request: Request, response: Response, principal: Writer, documents: Documents, claim: Idempotent

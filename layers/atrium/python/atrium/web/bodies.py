@@ -22,10 +22,14 @@ _READ: Final = 1024 * 1024
 
 
 class BodyLimit:
-    """Marks a route whose bodies may be as long as another setting says: `dependencies=[body_limit("upload_limit")]`."""
+    """Marks a route whose bodies may be as long as another setting says: `dependencies=[body_limit("upload_limit")]`.
 
-    def __init__(self, setting: str) -> None:
+    `instead` is a sentence for who sent too much.
+    """
+
+    def __init__(self, setting: str, instead: str = "") -> None:
         self.setting = setting
+        self.instead = instead
 
     def __call__(self) -> None:
         """Nothing to do at request time: the route class reads the mark."""
@@ -34,9 +38,9 @@ class BodyLimit:
 class StrictRequest(Request):
     """A request whose JSON is strict and whose body is counted. Endpoints that take `Request` get this one."""
 
-    def __init__(self, request: Request, settings: Settings, limit_setting: str | None = None) -> None:
+    def __init__(self, request: Request, settings: Settings, limit: BodyLimit | None = None) -> None:
         self._settings = settings
-        self._limit_setting = limit_setting
+        self._route_limit = limit or BodyLimit("body_limit")
         self._read = 0
         self._source = request.receive
         super().__init__(request.scope, self._counted, request._send)  # noqa: SLF001  Starlette keeps it under this name
@@ -101,7 +105,7 @@ class StrictRequest(Request):
     def _limit(self) -> int:
         if self.is_form:
             return self._settings.upload_limit + FORM_OVERHEAD
-        limit: int = getattr(self._settings, self._limit_setting or "body_limit")
+        limit: int = getattr(self._settings, self._route_limit.setting)
         return limit
 
     def _check_declared_length(self) -> None:
@@ -117,7 +121,7 @@ class StrictRequest(Request):
         return message
 
     def _too_large(self) -> PayloadTooLarge:
-        return PayloadTooLarge(f"The body may have {self._limit} bytes.")
+        return PayloadTooLarge(f"The body may have {self._limit} bytes. {self._route_limit.instead}".rstrip())
 
     def _media_type(self) -> str:
         return self._content_type()[0]

@@ -29,9 +29,9 @@ NOT_IDEMPOTENT: Final = params.Depends(_NotIdempotent())
 """In a route's `dependencies=[…]`: auth routes, whose answers are secrets, and streams."""
 
 
-def body_limit(setting: str) -> params.Depends:
+def body_limit(setting: str, instead: str = "") -> params.Depends:
     """In a route's `dependencies=[…]`: JSON bodies may have as many bytes as this setting says."""
-    return params.Depends(BodyLimit(setting))
+    return params.Depends(BodyLimit(setting, instead))
 
 
 class AreaRoute(APIRoute):
@@ -56,7 +56,7 @@ class AreaRoute(APIRoute):
         """FastAPI's handler with ours around it."""
         endpoint = super().get_route_handler()
         need, idempotent = self.need, self.is_idempotent
-        limit = next((mark.setting for mark in self._marks(BodyLimit)), None)
+        limit = next(iter(self._marks(BodyLimit)), None)
         redact = tuple(field for mark in self._marks(Redacted) for field in mark.fields)
         name = f"POST {self.path_format}"
 
