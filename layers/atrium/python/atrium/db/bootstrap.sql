@@ -2,9 +2,9 @@
 -- Roles: atrium_migrator owns the tables; atrium_app logs in the API areas and workers; atrium_relay logs in the relay and
 -- the sweeps; atrium_definer owns the SECURITY DEFINER functions and never logs in. None may bypass row level security.
 
-CREATE EXTENSION IF NOT EXISTS vector;
-CREATE EXTENSION IF NOT EXISTS pg_trgm;
-CREATE EXTENSION IF NOT EXISTS btree_gin;
+CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;
+CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
+CREATE EXTENSION IF NOT EXISTS btree_gin WITH SCHEMA public;
 
 DO $$
 DECLARE
