@@ -11,6 +11,7 @@ from psycopg.adapt import AdaptersMap
 from psycopg.rows import dict_row
 from psycopg.types.json import JsonbDumper
 
+from atrium.db.binary import Binary, BinaryDumper
 from atrium.kernel.errors import Unavailable
 from atrium.kernel.settings import Settings
 
@@ -125,7 +126,7 @@ async def _answers(connection: Connection) -> bool:
 
 
 class _Adapters:
-    """psycopg's default conversions, and dict to jsonb."""
+    """psycopg's default conversions, dict to jsonb, and what is binary already."""
 
     connection = None
 
@@ -135,3 +136,4 @@ class _Adapters:
 
 _ADAPTERS: Final = AdaptersMap(psycopg.adapters)
 _ADAPTERS.register_dumper(dict, JsonbDumper)
+_ADAPTERS.register_dumper(Binary, BinaryDumper)

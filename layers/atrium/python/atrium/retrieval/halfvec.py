@@ -2,30 +2,10 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from psycopg.adapt import Buffer, Dumper
-from psycopg.pq import Format
-
+from atrium.db.binary import Binary
 from atrium.kernel.errors import InvalidInput
 from atrium.providers.base import Vectors
-
-
-@dataclass(frozen=True, slots=True)
-class Binary:
-    """A value already in its type's binary wire format."""
-
-    data: bytes
-
-
-class BinaryDumper(Dumper):
-    """Sends a `Binary` as it is; the query's cast names the type."""
-
-    format = Format.BINARY
-
-    def dump(self, obj: Binary) -> Buffer:
-        """The bytes."""
-        return obj.data
 
 
 def encode_all(vectors: Vectors) -> Iterator[bytes]:

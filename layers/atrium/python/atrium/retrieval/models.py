@@ -45,3 +45,70 @@ class SearchMode(StrEnum):
     HYBRID = "hybrid"
     VECTOR = "vector"
     KEYWORD = "keyword"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which documents are searched; None does not narrow. `filter` is a jsonpath predicate over their metadata."""
+
+    collections: tuple[str, ...] | None = None
+    document_ids: tuple[UUID, ...] | None = None
+    filter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """A question and where to look. `top_k` from 1 to 50. `rerank` is for a reranking model; none is configured yet."""
+
+    query: str
+    top_k: int = 10
+    mode: SearchMode = SearchMode.HYBRID
+    scope: Scope = Scope()
+    rerank: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A found passage, with the document it is of.
+
+    `score` orders the result and means nothing across questions. `vector_score` is cosine similarity, `keyword_score` the
+    sum of the shared words' weights; None where that half did not find the passage.
+    """
+
+    chunk_id: UUID
+    document_id: UUID
+    document_name: str
+    version: int
+    page_from: int | None
+    page_to: int | None
+    char_start: int
+    char_end: int
+    heading: str
+    language: str
+    text: str
+    score: float
+    vector_score: float | None
+    keyword_score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a store found, best first. `compared`: passages whose vectors or words were compared exactly."""
+
+    hits: tuple[Hit, ...]
+    compared: int
+
+    @classmethod
+    def from_rows(cls, rows: list[dict[str, Any]]) -> Self:
+        """From the rows of `search_chunks`, each of which carries the count."""
+        compared = rows[0]["compared"] if rows else 0
+        return cls(tuple(Hit(**{key: row[key] for key in row if key != "compared"}) for row in rows), compared)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The hits, best first, how they were looked for, and how many passages were compared exactly."""
+
+    hits: tuple[Hit, ...]
+    mode: SearchMode
+    candidates_scanned: int

@@ -34,3 +34,8 @@ FROM atrium.chunks
 WHERE tenant_id = %(tenant_id)s AND document_id = %(document_id)s AND version = %(version)s AND ordinal > %(after)s
 ORDER BY ordinal
 LIMIT %(limit)s
+
+-- name: search_chunks
+-- By the vector, by the words, or both, in one statement.
+SELECT * FROM atrium.search_chunks(%(space_id)s::smallint, %(vector)b::public.halfvec, %(words)s::text, %(collections)s::text[],
+                                   %(document_ids)s::uuid[], %(filter)s::jsonpath, %(foreign_weight)s::float8, %(limit)s::integer)

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from atrium.db import Transaction
 from atrium.providers.base import Vectors
-from atrium.retrieval.models import EmbeddingSpace, IndexedChunk
+from atrium.retrieval.models import EmbeddingSpace, Found, IndexedChunk, Scope
 from atrium.retrieval.repository import PostgresVectorStore, get_space
 
-__all__ = ["EmbeddingSpace", "IndexedChunk", "PostgresVectorStore", "VectorStore", "get_space"]
+__all__ = ["EmbeddingSpace", "Found", "IndexedChunk", "PostgresVectorStore", "Scope", "VectorStore", "get_space"]
 
 
 class VectorStore(Protocol):
@@ -27,4 +27,20 @@ class VectorStore(Protocol):
         self, tx: Transaction, document_id: UUID, version: int, after: tuple[int] | None = None, limit: int = 100
     ) -> list[IndexedChunk]:
         """A version's chunks in the order of the text, after the ordinal `after`."""
+        ...
+
+    async def similarity_search(
+        self, tx: Transaction, space: EmbeddingSpace, vector: Vectors, *, scope: Scope, limit: int
+    ) -> Found:
+        """The chunks nearest to one vector by cosine."""
+        ...
+
+    async def keyword_search(self, tx: Transaction, space: EmbeddingSpace, words: str, *, scope: Scope, limit: int) -> Found:
+        """The chunks that share the question's rarer words."""
+        ...
+
+    async def hybrid_search(
+        self, tx: Transaction, space: EmbeddingSpace, vector: Vectors, words: str, *, scope: Scope, limit: int
+    ) -> Found:
+        """Both, fused by their ranks."""
         ...
