@@ -131,13 +131,15 @@ class Parts:
 class World:
     """The documents of a deployment: people's verbs, arrivals, and the state machine turned by hand."""
 
-    def __init__(self, settings: Settings, database: Database, *, document_limit: int = 1024 * 1024) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, *, document_limit: int = 1024 * 1024, batch_size: int = 64
+    ) -> None:
         self.parts = Parts(settings.model_copy(update={"embedding_model": MODEL}), database)
         self.storage, self.workflow, self.model = self.parts.storage, self.parts.pipeline, self.parts.model
         self.database = database
         self.documents = DocumentService(database, self.storage, PostgresVectorStore())
         self.receiving = ReceivingService(database, self.storage, self.workflow, document_limit=document_limit)
-        self.ingestion = IngestionService(self.parts, parser=InProcessParser())
+        self.ingestion = IngestionService(self.parts, parser=InProcessParser(), batch_size=batch_size)
         self._sequence = 0
 
     async def upload(self, principal: Principal, name: str, text: str, **more: Any) -> Document:

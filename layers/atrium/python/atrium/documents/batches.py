@@ -1,7 +1,7 @@
 """What the pipeline's steps leave one another in the bucket: the plan of a version's chunks, its batches, their vectors.
 
 work/{tenant}/{document}/{version}/chunks.json        the plan: model, number of batches, number of chunks
-work/{tenant}/{document}/{version}/batch-00000.json   up to 64 chunks
+work/{tenant}/{document}/{version}/batch-00000.json   some of the chunks
 work/{tenant}/{document}/{version}/batch-00000.bin    their vectors, and which content they belong to
 """
 
@@ -16,7 +16,6 @@ from typing import Any, Final, Self
 from atrium.documents.chunking import embedding_input
 from atrium.providers.base import Vectors
 
-BATCH_SIZE: Final = 64
 # magic, count, dimensions, SHA-256 of the content
 _HEADER: Final = struct.Struct("<4sII32s")
 _MAGIC: Final = b"AVB1"
@@ -89,9 +88,9 @@ class Plan:
         return cls(**json.loads(data))
 
 
-def split(model: str, title: str, chunks: Sequence[PlannedChunk]) -> Iterator[Batch]:
-    """The chunks in batches, in order."""
-    for batch in batched(chunks, BATCH_SIZE, strict=False):
+def split(model: str, title: str, chunks: Sequence[PlannedChunk], size: int) -> Iterator[Batch]:
+    """The chunks in batches of `size`, in order."""
+    for batch in batched(chunks, size, strict=False):
         yield Batch(model, title, batch)
 
 

@@ -87,14 +87,15 @@ class Parts(Protocol):
 
 
 class IngestionService:
-    """The verbs of the pipeline's states."""
+    """The verbs of the pipeline's states. `batch_size`: how many chunks are embedded by one state."""
 
-    def __init__(self, parts: Parts, *, store: VectorStore | None = None, parser: Parser = child) -> None:
+    def __init__(self, parts: Parts, *, store: VectorStore | None = None, parser: Parser = child, batch_size: int = 64) -> None:
         self._parts = parts
         self._database = parts.database
         self._storage = parts.storage
         self._store = store or PostgresVectorStore()
         self._parser = parser
+        self._batch_size = batch_size
         self._model = parts.settings.embedding_model
         self._attempts = Attempts(parts.database, parts.storage)
 
@@ -142,7 +143,7 @@ class IngestionService:
         chunks = await asyncio.to_thread(_planned, document, extracted, embedder)
         if not chunks:
             raise IngestionFailed(FailureKind.EMPTY_TEXT, "No text was found in the document.")
-        parts = list(batches.split(self._model, document.version.title, chunks))
+        parts = list(batches.split(self._model, document.version.title, chunks, self._batch_size))
         await work.put_plan(Plan(self._model, len(parts), len(chunks)), parts)
         await self._attempts.begin(step, Stage.CHUNKING)
         return {"batches": list(range(len(parts)))}

@@ -6,6 +6,7 @@ work/{tenant}/{document}/{version}/…                between the pipeline's ste
 text/{tenant}/{document}/{version}.txt              the stored text
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -16,6 +17,7 @@ from atrium.kernel.errors import InvalidInput
 from atrium.kernel.principal import TenantId
 
 MAX_KEY_BYTES: Final = 1024  # S3's
+_VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def _uuid(text: str) -> UUID | None:
 
 def _upload(tenant_id: TenantId, parts: list[str]) -> UploadKey | RejectedKey:
     match parts:
-        case [document, version, _] if version.isascii() and version.isdigit() and (document_id := _uuid(document)):
+        case [document, version, _] if _VERSION.fullmatch(version) and (document_id := _uuid(document)):
             return UploadKey(tenant_id, document_id, int(version))
     return RejectedKey(tenant_id, "unknown-key", "The key was not made by an upload.")
 

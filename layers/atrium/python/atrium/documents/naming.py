@@ -77,10 +77,11 @@ def typed_name(name: str, content_type: str) -> str:
 
 
 def safe_file_name(name: str, content_type: str) -> str:
-    """The file's name inside an object key: ASCII, at most 100 characters, with an extension of its type."""
-    path = PurePosixPath(typed_name(file_name(name), content_type))
-    stem, extension = (re.sub(r"[^A-Za-z0-9._-]+", "_", part) for part in (path.stem, path.suffix))
-    return (stem.strip("._") or "document")[: _SAFE_LENGTH - len(extension)] + extension
+    """The file's name inside an object key: ASCII, at most 100 characters, with the extension of its type."""
+    path, extension = PurePosixPath(file_name(name)), _EXTENSIONS.get(content_type, "")
+    stem = path.stem if suits(path.name, content_type) else path.name
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._") or "document"
+    return plain[: _SAFE_LENGTH - len(extension)] + extension
 
 
 def _type_of_text(name: str) -> str | None:

@@ -1,0 +1,62 @@
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atrium.documents.batches import Batch, Plan, PlannedChunk, join_vectors, pack_vectors, split, unpack_vectors
+from atrium.providers.base import Vectors
+
+chunks = st.builds(
+    PlannedChunk,
+    st.integers(0),
+    st.none() | st.integers(1),
+    st.none(),
+    st.integers(0),
+    st.integers(1),
+    st.text(),
+    st.just("en"),
+    st.text(),
+)
+
+
+def batch_of(count: int) -> Batch:
+    return Batch("m", "Title", tuple(PlannedChunk(n, None, None, n, n + 1, "H", "en", f"text {n}") for n in range(count)))
+
+
+@given(st.lists(chunks, max_size=4), st.text())
+def test_a_batch_survives_the_bucket(planned: list[PlannedChunk], title: str) -> None:
+    batch = Batch("local/model", title, tuple(planned))
+    assert Batch.from_json(batch.to_json()) == batch
+
+
+def test_chunks_are_batched_in_order() -> None:
+    planned = batch_of(9).chunks
+    parts = list(split("m", "Title", planned, 4))
+    assert [len(part.chunks) for part in parts] == [4, 4, 1]
+    assert tuple(chunk for part in parts for chunk in part.chunks) == planned
+
+
+def test_the_model_sees_title_and_heading_before_the_text() -> None:
+    (seen,) = batch_of(1).inputs
+    assert seen == "Title > H\n\ntext 0"
+
+
+def test_vectors_are_found_again_for_the_same_content_only() -> None:
+    batch = batch_of(3)
+    vectors = Vectors(3, 2, bytes(range(24)))
+    packed = pack_vectors(batch, vectors)
+    assert unpack_vectors(batch, packed) == vectors
+    for other in (replace(batch, model="n"), replace(batch, title="T"), batch_of(2), batch_of(4)):
+        assert unpack_vectors(other, packed) is None
+    for broken in (b"", packed[:20], packed[:-1], packed + b"\0", b"XXXX" + packed[4:]):
+        assert unpack_vectors(batch, broken) is None
+
+
+def test_batches_vectors_are_joined_in_order() -> None:
+    joined = join_vectors([Vectors(1, 1, b"aaaa"), Vectors(2, 1, b"bbbbcccc")])
+    assert joined == Vectors(3, 1, b"aaaabbbbcccc")
+
+
+def test_a_plan_survives_the_bucket() -> None:
+    plan = Plan("m", 3, 130)
+    assert Plan.from_json(plan.to_json()) == plan

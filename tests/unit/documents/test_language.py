@@ -1,0 +1,27 @@
+import pytest
+
+from atrium.documents.language import detect_language
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "The tenant shall pay the rent by the third day of the month, and the landlord is to keep the house in repair."),
+        ("de", "Der Mieter hat die Miete bis zum dritten Werktag des Monats zu zahlen, und der Vermieter ist für das Haus da."),
+        (
+            "fr",
+            "Le locataire paie le loyer avant le troisième jour du mois et le bailleur est tenu des réparations dans la maison.",
+        ),
+        (
+            "es",
+            "El inquilino paga la renta antes del tercer día del mes y el propietario se ocupa de las reparaciones en la casa.",
+        ),
+        ("", "Wynajmujący odpowiada za naprawy w domu, a najemca płaci czynsz do trzeciego dnia miesiąca."),
+        ("", "المستأجر يدفع الإيجار قبل اليوم الثالث من الشهر"),
+        ("", "def area(r): return 3.14159 * r ** 2\nx = [area(n) for n in range(9)]"),
+        ("", "42 | 17.5 | 2026-11-20"),
+        ("", ""),
+    ],
+)
+def test_languages_with_a_stemmer_are_told_apart_and_others_are_none(language: str, text: str) -> None:
+    assert detect_language(text) == language

@@ -1,0 +1,44 @@
+import json
+from typing import Any
+
+import pytest
+
+from atrium.documents.steps import INTERNAL, Step, failure_of, reported
+from atrium.kernel.errors import IngestionFailed
+from tests.factories.documents import event
+
+
+def test_a_state_names_an_attempt() -> None:
+    step = Step.from_event(event("extract/inspect"))
+    assert (step.version, step.attempt, step.principal.tenant_id) == (1, 1, step.tenant_id)
+    for name in ("extract/extract", "embed/chunk", "embed/embed", "publish/publish", "publish/fail", "publish/fail-timeout"):
+        assert Step.from_event(event(name)) == step
+
+
+def test_a_typed_failure_travels_through_the_state_machine() -> None:
+    failure = reported(IngestionFailed("encrypted", 'It says "no".'))
+    cause = json.dumps({"errorType": "IngestionFailed", "errorMessage": str(failure), "stackTrace": []})
+    assert failure_of({"Error": type(failure).__name__, "Cause": cause}) == ("encrypted", 'It says "no".')
+    assert failure_of(event("publish/fail")["error"]) == ("empty-text", "No text was found in the document.")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {},
+        event("publish/fail-timeout")["error"],
+        {"Error": "IngestionFailed", "Cause": ""},
+        {"Error": "IngestionFailed", "Cause": "[]"},
+        {"Error": "IngestionFailed", "Cause": '{"errorMessage": "plain words with a secret"}'},
+        {"Error": "IngestionFailed", "Cause": '{"errorMessage": "[1]"}'},
+        {"Error": "KeyError", "Cause": '{"errorMessage": "{\\"type\\": \\"x\\", \\"detail\\": \\"a secret\\"}"}'},
+    ],
+)
+def test_anything_else_is_internal_and_says_nothing(error: dict[str, Any]) -> None:
+    kind, detail = failure_of(error)
+    assert kind == INTERNAL
+    assert "secret" not in detail
+
+
+def test_a_model_that_stayed_away_is_named() -> None:
+    assert failure_of({"Error": "ProviderUnavailable", "Cause": "{}"})[0] == "embedding-unavailable"
