@@ -19,6 +19,7 @@ ifeq ($(HOME),)
 export HOME := $(CURDIR)/.tools/home
 endif
 export UV_PYTHON_DOWNLOADS ?= manual
+export UV_SYSTEM_CERTS ?= true
 export npm_config_update_notifier := false
 
 uv := .tools/uv/bin/uv
