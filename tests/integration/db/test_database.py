@@ -113,6 +113,29 @@ async def test_a_swallowed_error_is_no_commit(database: Database, tenant: Princi
     assert await count(database, tenant) == 0
 
 
+async def test_after_its_end_a_transaction_is_of_no_use(lambda_database: Database, tenant: Principal) -> None:
+    """Its connection may be in another tenant's by then."""
+    async with lambda_database.transaction(tenant) as tx:
+        async with lambda_database.transaction(tenant) as inner:
+            await inner.begin()
+        with pytest.raises(RuntimeError, match="ended"):
+            await inner.fetch_one(COUNT)
+    with pytest.raises(RuntimeError, match="ended"):
+        await tx.fetch_one(COUNT)
+    with pytest.raises(RuntimeError, match="no transaction is open"):
+        _ = tx.connection
+
+
+async def test_a_statement_left_running_ends_with_its_transaction(lambda_database: Database, tenant: Principal) -> None:
+    async with lambda_database.transaction(tenant) as tx:
+        first = asyncio.create_task(tx.fetch_one("SELECT 1 AS one, pg_sleep(0.05)"))
+        await asyncio.sleep(0)
+        late = asyncio.create_task(tx.fetch_one(COUNT))
+    assert (await first or {})["one"] == 1
+    with pytest.raises(RuntimeError, match="ended"):
+        await late
+
+
 class TestNesting:
     async def test_another_tenant_is_refused(self, database: Database, tenant: Principal, other_tenant: Principal) -> None:
         async with database.transaction(tenant):
@@ -278,6 +301,12 @@ class TestTimeouts:
 
 
 class TestStatements:
+    async def test_statements_at_once_are_all_under_the_tenant(self, database: Database, tenant: Principal) -> None:
+        query: LiteralString = "SELECT %(n)s::int AS n, current_setting('app.tenant_id') AS tenant"
+        async with database.transaction(tenant) as tx:
+            rows = await asyncio.gather(*(tx.fetch_one(query, n=n) for n in range(5)))
+        assert rows == [{"n": n, "tenant": str(tenant.tenant_id)} for n in range(5)]
+
     async def test_dicts_travel_as_jsonb_and_uuids_as_uuids(self, database: Database, tenant: Principal) -> None:
         identifier = uuid4()
         async with database.transaction(tenant) as tx:

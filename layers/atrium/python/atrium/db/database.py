@@ -105,4 +105,8 @@ async def _savepoint(outer: _Open, principal: Principal) -> AsyncIterator[Transa
     await outer.transaction.begin()
     with translated():
         async with outer.transaction.connection.transaction():
-            yield Transaction(outer.transaction.connection, principal, begun=True)
+            transaction = Transaction(outer.transaction.connection, principal, begun=True)
+            try:
+                yield transaction
+            finally:
+                transaction.leave()

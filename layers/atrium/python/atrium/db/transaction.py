@@ -1,5 +1,6 @@
 """One tenant's transaction."""
 
+import asyncio
 from contextlib import suppress
 from typing import Any, Final, LiteralString
 
@@ -25,6 +26,9 @@ class Transaction:
         self.principal: Final = principal
         self._connection = connection
         self._begun = begun
+        self._ended = False
+        # Two statements at once take turns: none overtakes the first one's BEGIN.
+        self._turn = asyncio.Lock()
 
     async def fetch_one(self, query: LiteralString, **params: object) -> Row | None:
         """The first row, as a dict by column name, or None."""
@@ -44,8 +48,8 @@ class Transaction:
     @property
     def connection(self) -> Connection:
         """The connection itself, for what the verbs above cannot say; in repositories only, after a statement or `begin`."""
-        if not self._begun:
-            raise RuntimeError("await tx.begin() first: no transaction is open yet, so no tenant is set")
+        if not self._begun or self._ended:
+            raise RuntimeError("await tx.begin() first: no transaction is open, so no tenant is set")
         return self._connection
 
     async def begin(self) -> None:
@@ -56,24 +60,37 @@ class Transaction:
 
     async def commit(self) -> None:
         """Make it last; nothing to do when no statement ran. Called by `Database` alone."""
-        if not self._begun:
-            return
+        async with self._turn:
+            self.leave()
+            if self._begun:
+                await self._commit()
+
+    async def roll_back(self) -> None:
+        """Undo it. Where that fails the connection is broken, and is thrown away by its owner. Called by `Database` alone."""
+        async with self._turn:
+            self.leave()
+            if self._begun:
+                with suppress(psycopg.Error):
+                    await self._connection.execute("ROLLBACK")
+
+    def leave(self) -> None:
+        """From now on every verb is refused: the connection may be another tenant's. Called by `Database` alone."""
+        self._ended = True
+
+    async def _commit(self) -> None:
         with translated():
             outcome = await self._connection.execute("COMMIT")
         if outcome.statusmessage != "COMMIT":  # Postgres answers a COMMIT after a swallowed error with ROLLBACK, politely
             raise RuntimeError("an error inside the transaction was swallowed, so nothing was committed")
 
-    async def roll_back(self) -> None:
-        """Undo it. Where that fails the connection is broken, and is thrown away by its owner. Called by `Database` alone."""
-        if self._begun:
-            with suppress(psycopg.Error):
-                await self._connection.execute("ROLLBACK")
-
     async def _run(self, query: LiteralString, params: dict[str, object]) -> AsyncCursor[Row]:
-        if self._begun:
-            return await self._connection.execute(query, params)
-        self._begun = True
-        async with self._connection.pipeline():
-            await self._connection.execute("BEGIN")
-            await self._connection.execute(_SET_TENANT, {"tenant_id": str(self.principal.tenant_id)})
-            return await self._connection.execute(query, params)
+        async with self._turn:
+            if self._ended:
+                raise RuntimeError("the transaction has ended")
+            if self._begun:
+                return await self._connection.execute(query, params)
+            self._begun = True
+            async with self._connection.pipeline():
+                await self._connection.execute("BEGIN")
+                await self._connection.execute(_SET_TENANT, {"tenant_id": str(self.principal.tenant_id)})
+                return await self._connection.execute(query, params)
