@@ -95,3 +95,10 @@ def test_down_without_anything_up_is_no_error(
     monkeypatch.setenv("ATRIUM_STATE_DIR", str(tmp_path / "state"))
     assert main(["down"]) == 0
     assert "Nothing runs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", sorted((CLONE / "events").glob("*/*.json")), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_event_in_the_repository_can_be_sent(path: Path) -> None:
+    function, event = load_event(path)
+    assert function == path.parent.name
+    assert isinstance(event, dict)
