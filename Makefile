@@ -44,7 +44,7 @@ status: environment ## what runs, and where
 	@$(python) -m infra.local status
 logs: environment ## recent log lines; AREA=rag|ingest|...|edge|postgres|emulator
 	@$(python) -m infra.local logs $(AREA)
-invoke: environment ## send one event to its function; EVENT=events/ingest/object-created.json
+invoke: environment ## send one event to its function; EVENT=events/ingest/drop.json
 	@test -n "$(EVENT)" || { echo "Which event? make invoke EVENT=events/<function>/<case>.json" >&2; exit 2; }
 	@$(python) -m infra.local invoke $(EVENT)
 
