@@ -1,10 +1,14 @@
 """Small documents made in the test that needs them."""
 
 import zipfile
+from collections.abc import Callable
 from io import BytesIO
 
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
+
+from atrium.documents.parsing.failures import FailureKind
+from atrium.kernel.errors import IngestionFailed
 
 TRANSITIONAL = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 STRICT = "http://purl.oclc.org/ooxml/wordprocessingml/main"
@@ -12,6 +16,14 @@ _RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _MAIN = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
 _MC = "http://schemas.openxmlformats.org/markup-compatibility/2006"
+
+
+def outcome[Result](call: Callable[[], Result]) -> Result | FailureKind:
+    """What a call returns, or the kind of the failure that it raises."""
+    try:
+        return call()
+    except IngestionFailed as failure:
+        return FailureKind(failure.kind)
 
 
 def pdf(*pages: str, password: str | None = None) -> bytes:

@@ -17,9 +17,11 @@ _HEADING_STYLES = (
     '<w:style w:styleId="Loop"><w:name w:val="Loop"/><w:basedOn w:val="Loop"/></w:style>'
 )
 _NUMBERING = (
-    '<w:abstractNum w:abstractNumId="7"><w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:lvlText w:val="%1."/></w:lvl>'
+    '<w:abstractNum w:abstractNumId="7">'
+    '<w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:lvlText w:val="%1."/></w:lvl>'
     '<w:lvl w:ilvl="1"><w:start w:val="1"/><w:numFmt w:val="lowerLetter"/><w:lvlText w:val="%1.%2)"/></w:lvl></w:abstractNum>'
-    '<w:abstractNum w:abstractNumId="8"><w:lvl w:ilvl="0"><w:numFmt w:val="bullet"/><w:lvlText w:val="\uf0b7"/></w:lvl></w:abstractNum>'
+    '<w:abstractNum w:abstractNumId="8">'
+    '<w:lvl w:ilvl="0"><w:numFmt w:val="bullet"/><w:lvlText w:val="\uf0b7"/></w:lvl></w:abstractNum>'
     '<w:num w:numId="1"><w:abstractNumId w:val="7"/></w:num><w:num w:numId="2"><w:abstractNumId w:val="8"/></w:num>'
 )
 
@@ -96,14 +98,16 @@ def test_a_note_follows_the_block_that_refers_to_it() -> None:
 
 def test_a_text_box_is_read_once() -> None:
     box = f"<w:txbxContent>{paragraph('In the box')}</w:txbxContent>"
-    graphic = f"<mc:AlternateContent><mc:Choice><w:drawing>{box}</w:drawing></mc:Choice><mc:Fallback><w:pict>{box}</w:pict></mc:Fallback>"
-    document = _extract(docx(f"<w:p><w:r><w:t>Before</w:t>{graphic}</mc:AlternateContent></w:r></w:p>"))
+    ways = f"<mc:Choice><w:drawing>{box}</w:drawing></mc:Choice><mc:Fallback><w:pict>{box}</w:pict></mc:Fallback>"
+    graphic = f"<mc:AlternateContent>{ways}</mc:AlternateContent>"
+    document = _extract(docx(f"<w:p><w:r><w:t>Before</w:t>{graphic}</w:r></w:p>"))
     assert document.text == "Before\n\nIn the box"
 
 
 def test_deleted_text_is_left_out_and_inserted_text_is_kept() -> None:
     changes = "<w:ins><w:r><w:t>new</w:t></w:r></w:ins><w:del><w:r><w:delText>old</w:delText></w:r></w:del>"
-    field = '<w:r><w:instrText>PAGEREF x</w:instrText></w:r><w:hyperlink><w:r><w:t xml:space="preserve"> link</w:t></w:r></w:hyperlink>'
+    link = '<w:hyperlink><w:r><w:t xml:space="preserve"> link</w:t></w:r></w:hyperlink>'
+    field = f"<w:r><w:instrText>PAGEREF x</w:instrText></w:r>{link}"
     control = f"<w:sdt><w:sdtContent>{paragraph('in a control')}</w:sdtContent></w:sdt>"
     document = _extract(docx(f"<w:p>{changes}{field}<w:r><w:br/><w:t>line</w:t><w:tab/><w:t>tab</w:t></w:r></w:p>{control}"))
     assert document.text == "new link\nline\ttab\n\nin a control"

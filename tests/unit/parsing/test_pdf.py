@@ -1,5 +1,6 @@
 """PDF: pages, paragraphs, headings, furniture, encryption, damage."""
 
+from functools import partial
 from io import BytesIO
 
 import pytest
@@ -11,7 +12,7 @@ from atrium.documents.parsing.pdf import PdfExtractor
 from atrium.documents.parsing.registry import ParseOptions
 from atrium.kernel.errors import IngestionFailed
 from tests.fixtures.make_fixtures import FOLDER
-from tests.unit.parsing.samples import pdf
+from tests.unit.parsing.samples import outcome, pdf
 
 _PROSE = (
     "The pump is inspected every morning before the first shift begins, and the result is\n"
@@ -140,7 +141,5 @@ def test_files_that_cannot_be_read_say_why() -> None:
 def test_a_file_cut_short_is_read_or_corrupt() -> None:
     data = (FOLDER / "field-service-handbook.pdf").read_bytes()
     for length in range(200, len(data), 997):
-        try:
-            assert _extract(data[:length]).text
-        except IngestionFailed as failure:
-            assert failure.kind in {"corrupt", "empty-text"}
+        found = outcome(partial(_extract, data[:length]))
+        assert found in {"corrupt", "empty-text"} or (isinstance(found, ExtractedText) and found.text)
