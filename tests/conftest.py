@@ -12,9 +12,10 @@ from atrium.db import Database
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
 from infra.local.postgres import SUPERUSER
-from tests.factories.cluster import Cluster, new_state_dir, remove
+from tests.factories.cluster import Cluster, Run
 from tests.factories.tenancy import make_tenant
 
+_RUN = pytest.StashKey[Run]()
 _STATE_DIR = pytest.StashKey[Path]()
 
 
@@ -25,7 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Under xdist the controller decides where the server lives, and its workers are told."""
     given: str | None = getattr(config, "workerinput", {}).get("postgres_state_dir")
-    config.stash[_STATE_DIR] = Path(given) if given else new_state_dir()
+    if given is None:
+        config.stash[_RUN] = Run()
+    config.stash[_STATE_DIR] = Path(given) if given else config.stash[_RUN].state_dir
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -34,8 +37,8 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput") and _STATE_DIR in config.stash:
-        remove(config.stash[_STATE_DIR])
+    if _RUN in config.stash:
+        config.stash[_RUN].end()
 
 
 @pytest.fixture(scope="session")

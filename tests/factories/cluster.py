@@ -3,11 +3,13 @@ stops it. The migrated database is a template; a test that commits gets a clone 
 
 import asyncio
 import fcntl
+import os
 import secrets
 import shutil
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,9 +27,47 @@ from infra.local.state import PLACE
 SPACES: Final = (*(Space(*each) for each in embedding_spaces()), Space(1001, "test/four", 4, 64))
 
 
-def new_state_dir() -> Path:
-    """Where this run's server will live, when a test needs it; nothing is made yet."""
-    return PLACE / f"atrium-tests-{secrets.token_hex(6)}"
+_PREFIX: Final = f"atrium-tests-{os.geteuid()}-"
+# A claim is made a moment before it is locked.
+_CLAIMING_SECONDS: Final = 10
+
+
+class Run:
+    """A test run's claim on a place for its server, made in the run's controller; `state_dir` is made by whoever needs it.
+
+    The claim is a lock that dies with the process, so that the next run finds and ends what a killed one left behind.
+    """
+
+    def __init__(self) -> None:
+        _sweep()
+        self.state_dir: Final = PLACE / f"{_PREFIX}{secrets.token_hex(6)}"
+        self._claim = _claim_of(self.state_dir).open("x")
+        fcntl.flock(self._claim, fcntl.LOCK_EX)
+
+    def end(self) -> None:
+        """Stop the run's server, if any test started it, and forget it."""
+        _remove(self.state_dir)
+        self._claim.close()
+
+
+def _claim_of(state_dir: Path) -> Path:
+    return state_dir.with_suffix(".run")
+
+
+def _sweep() -> None:
+    for claim in PLACE.glob(f"{_PREFIX}*.run"):
+        with suppress(OSError), claim.open("r+") as file:  # another run sweeps too, or this one still runs
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - claim.stat().st_mtime > _CLAIMING_SECONDS:
+                _remove(claim.with_suffix(""))
+
+
+def _remove(state_dir: Path) -> None:
+    if state_dir.exists():
+        if (server := attach_postgres(state_dir)) is not None:
+            server.stop()
+        shutil.rmtree(state_dir)
+    _claim_of(state_dir).unlink(missing_ok=True)
 
 
 class Cluster:
@@ -113,12 +153,3 @@ def _let_outlive(server: PostgresServer) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         processes._children.pop(server.process.pid, None)
-
-
-def remove(state_dir: Path) -> None:
-    """Stop the run's server, if any test started it, and forget it."""
-    if not state_dir.exists():
-        return
-    if (server := attach_postgres(state_dir)) is not None:
-        server.stop()
-    shutil.rmtree(state_dir)
