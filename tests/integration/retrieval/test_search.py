@@ -230,9 +230,11 @@ async def test_bits_are_read_from_the_index_alone(
     model = "local/all-minilm-l6-v2"
     await publish(database, tenant, [f"text {i} " + "and more words " * 40 for i in range(2000)], model=model)
     await publish(database, tenant, ["turbine"], model=model)
-    plans = {}
+    plans: dict[str, str] = {}
     for moment in ("right after ingest", "after vacuum"):
         plans[moment] = await _plans(admin_connection, tenant)
+        # The test server commits asynchronously: only what is flushed can be marked visible to all.
+        await admin_connection.execute("CHECKPOINT")
         await admin_connection.execute("VACUUM ANALYZE atrium.chunks")
 
     for moment, plan in plans.items():
@@ -255,8 +257,9 @@ async def _plans(connection: psycopg.AsyncConnection[Any], tenant: Principal) ->
     }
     for name, value in {**settings, "client_min_messages": "log", "app.tenant_id": str(tenant.tenant_id)}.items():
         await connection.execute("SELECT set_config(%s, %s, false)", [name, value])
+    axis = "[1" + ",0" * 383 + "]"
     await connection.execute(
-        "SELECT * FROM atrium.search_chunks(1001::smallint, '[1,0,0,0]', 'turbine', NULL, NULL, NULL, 1, 10)"
+        "SELECT * FROM atrium.search_chunks(1::smallint, %s::halfvec, 'turbine', NULL, NULL, NULL, 1, 10)", [axis]
     )
     await connection.execute("SET client_min_messages = warning")
     return "\n".join(notices)
