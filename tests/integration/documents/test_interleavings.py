@@ -131,11 +131,11 @@ class Play:
             storage.before_get = storage.before_put = None
             workflow.down = False
 
-    async def drain(self) -> None:
-        """Every message comes (again), every execution goes on to its end."""
-        for arrival in reversed(self.arrivals):
+    async def drain(self, *, late: bool, overtaking: bool) -> None:
+        """Every message comes (again), every execution goes on to its end; the newest first, or the oldest."""
+        for arrival in self.arrivals[:: -1 if late else 1]:
             await self.deliver(arrival)
-        for execution in reversed(self.executions.values()):
+        for execution in list(self.executions.values())[:: -1 if overtaking else 1]:
             while execution.done < len(execution.states()):
                 await self.step(execution)
 
@@ -150,16 +150,21 @@ def texts(contents: str) -> Iterator[str]:
     max_examples=40, deadline=None, derandomize=True, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
-@given(history=histories)
+@given(history=histories, late=st.booleans(), overtaking=st.booleans())
 async def test_every_history_ends_with_the_last_contents(
-    settings: Settings, database: Database, admin_connection: Connection, history: list[tuple[str, int, Any]]
+    settings: Settings,
+    database: Database,
+    admin_connection: Connection,
+    history: list[tuple[str, int, Any]],
+    late: bool,
+    overtaking: bool,
 ) -> None:
     tenant = await make_tenant(admin_connection)
     world = World(settings, database, batch_size=1)
     play = Play(world, tenant)
     for verb, which, how in history:
         await play.act(verb, which, how)
-    await play.drain()
+    await play.drain(late=late, overtaking=overtaking)
 
     documents = await world.documents.list_page(tenant, DocumentFilter(), limit=100)
     assert {document.name for document in documents} == set(play.expected)
