@@ -41,11 +41,12 @@ _FINISH: Final[dict[str, FinishReason]] = {
 
 
 class _Connection:
-    """One SDK client, made on first use and again when the credentials change."""
+    """The SDK's client, made on first use and again when the credentials change."""
 
     def __init__(self, credentials: CredentialsSource) -> None:
         self._source = credentials
-        self._current: tuple[Credentials, AsyncOpenAI] | None = None
+        # A client whose key was replaced may still be streaming: it stays until `close`.
+        self._clients: dict[Credentials, AsyncOpenAI] = {}
 
     async def client(self) -> "AsyncOpenAI":
         """The client for the credentials of this moment. `InvalidInput` when there are none."""
@@ -53,15 +54,14 @@ class _Connection:
             credentials = await self._source("openai")
         except NotFound as exc:
             raise InvalidInput("The provider openai has no API key in this deployment") from exc
-        if self._current is None or self._current[0] != credentials:
-            self._current = (credentials, _client(credentials))
-        return self._current[1]
+        if credentials not in self._clients:
+            self._clients[credentials] = _client(credentials)
+        return self._clients[credentials]
 
     async def close(self) -> None:
         """Close idle connections."""
-        if self._current is not None:
-            await self._current[1].close()
-            self._current = None
+        while self._clients:
+            await self._clients.popitem()[1].close()
 
 
 class OpenAIChat:
