@@ -1,10 +1,8 @@
 """`cdk synth|deploy [-c target=aws|local] [-c setting=value …]`: the CDK app. infra/settings.py lists the settings."""
 
-from aws_cdk import App, RemovalPolicy, Validations
-from aws_cdk.custom_resources import CustomResourceConfig
+from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from infra.retention import retention
 from infra.settings import read_local_cloud, read_settings
 from infra.stack import AtriumStack
 
@@ -21,9 +19,6 @@ def build() -> App:
         app.node.set_context("@aws-cdk/core:validateAgainstDefaultRules", False)
     else:
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    # The CDK's own function (it runs the migration) logs like ours.
-    CustomResourceConfig.of(app).add_log_retention_lifetime(retention(settings))
-    CustomResourceConfig.of(app).add_removal_policy(RemovalPolicy.DESTROY)
     AtriumStack(app, STACK, settings=settings, local=local)
     return app
 

@@ -7,7 +7,6 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_rds as rds
 from constructs import Construct, IDependable
 
-from infra.acknowledgments import acknowledge
 from infra.areas import Function
 from infra.network import DATABASE_PORT, Network
 from infra.settings import LocalCloud, Settings
@@ -41,6 +40,7 @@ class Aurora(Construct):
 
     def __init__(self, scope: Construct, name: str, *, settings: Settings, network: Network) -> None:
         super().__init__(scope, name)
+        self._way_in = network.database
         self.cluster = rds.DatabaseCluster(
             self,
             "Cluster",
@@ -62,8 +62,6 @@ class Aurora(Construct):
             deletion_protection=True,
             removal_policy=RemovalPolicy.RETAIN,
         )
-        reason = "Only the functions' security group reaches the cluster, in isolated subnets; another port would hide nothing."
-        acknowledge(self.cluster, reason, "AwsSolutions-RDS11")
 
     def environment(self, function: Function) -> dict[str, str]:
         """See `Database.environment`."""
@@ -92,8 +90,8 @@ class Aurora(Construct):
             )
 
     def ready(self) -> list[IDependable]:
-        """See `Database.ready`."""
-        return [self.cluster]
+        """See `Database.ready`: the way in is a resource of its own."""
+        return [self.cluster, self._way_in]
 
     def _master_secret_arn(self) -> str:
         secret = self.cluster.secret

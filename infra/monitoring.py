@@ -4,6 +4,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
@@ -25,6 +26,8 @@ class Monitoring(Construct):
     def __init__(self, scope: Construct, name: str, *, settings: Settings) -> None:
         super().__init__(scope, name)
         self.topic = sns.Topic(self, "Alarms", display_name="Atrium alarms", enforce_ssl=True)
+        # Demanding TLS replaces the topic's default policy, and with it the alarms' right to publish.
+        self.topic.grant_publish(iam.ServicePrincipal("cloudwatch.amazonaws.com"))
         if settings.alarm_email:
             self.topic.add_subscription(subscriptions.EmailSubscription(settings.alarm_email))
 

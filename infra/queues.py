@@ -4,8 +4,6 @@ from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.acknowledgments import acknowledge
-
 _ATTEMPTS = 5
 
 
@@ -29,4 +27,3 @@ class QueueWithDeadLetters(Construct):
             visibility_timeout=visibility,
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=_ATTEMPTS),
         )
-        acknowledge(self.dead_letters, "It is the dead-letter queue.", "AwsSolutions-SQS3")

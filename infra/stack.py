@@ -48,7 +48,7 @@ class AtriumStack(Stack):
         pipeline = DocumentPipeline(self, "DocumentPipeline", settings=settings, functions=functions)
         ingestion.feed(functions, settings)
         api.serve(functions)
-        Migration(self, "Migration", functions=functions, database=database)
+        Migration(self, "Migration", settings=settings, functions=functions, database=database)
 
         monitoring = Monitoring(self, "Monitoring", settings=settings)
         monitoring.watch_dead_letters(ingestion.dead_letters | events.dead_letters)

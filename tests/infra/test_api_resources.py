@@ -1,0 +1,86 @@
+"""The REST API: every area's paths, streaming where it streams, problems where the gateway answers."""
+
+import json
+
+import pytest
+
+from infra.areas import AREAS, Area, area_for
+from tests.infra.template import Template, plain
+
+IDS = [area.name for area in AREAS]
+
+
+def paths_of(area: Area) -> list[str]:
+    prefixed = [f"/api/{version}{prefix}" for prefix in area.prefixes for version in ("v1/", "")]
+    return [*prefixed, *(f"/{root}" for root in area.roots if root)]
+
+
+@pytest.mark.parametrize("area", AREAS, ids=IDS)
+def test_a_prefix_its_alias_and_all_below_reach_the_area(aws: Template, area: Area) -> None:
+    for path in paths_of(area):
+        for each in (path, f"{path}/{{proxy+}}"):
+            assert f"<Functions{area.name.capitalize()}" in plain(aws.integration(each)["Uri"]), each
+
+
+def test_the_root_belongs_to_the_system_area(aws: Template) -> None:
+    assert "<FunctionsSystem" in plain(aws.integration("")["Uri"])
+
+
+@pytest.mark.parametrize("area", AREAS, ids=IDS)
+def test_a_streaming_area_streams_for_15_minutes_and_the_others_are_buffered(aws: Template, local: Template, area: Area) -> None:
+    for path in paths_of(area):
+        deployed = aws.integration(path)
+        if area.streaming:
+            assert deployed["ResponseTransferMode"] == "STREAM"
+            assert deployed["TimeoutInMillis"] == 900_000
+            assert plain(deployed["Uri"]).endswith("/response-streaming-invocations")
+        else:
+            assert deployed.get("ResponseTransferMode", "BUFFERED") == "BUFFERED"
+            assert deployed["TimeoutInMillis"] == 29_000
+        assert local.integration(path).get("ResponseTransferMode", "BUFFERED") == "BUFFERED"
+
+
+def test_the_table_and_the_gateway_agree_on_who_owns_a_path(aws: Template) -> None:
+    for path in aws.paths():
+        owner = area_for(path.replace("{proxy+}", "anything"))
+        if path in {"/api", "/api/v1"}:
+            assert owner is None
+        else:
+            assert owner is not None
+            assert f"<Functions{owner.name.capitalize()}" in plain(aws.integration(path)["Uri"])
+
+
+def test_the_api_is_regional_and_takes_uploads_byte_for_byte(aws: Template) -> None:
+    api = aws.only("AWS::ApiGateway::RestApi")
+    assert api["EndpointConfiguration"]["Types"] == ["REGIONAL"]
+    assert "multipart/form-data" in api["BinaryMediaTypes"]
+
+
+def test_the_local_api_has_a_known_id(aws: Template, local: Template) -> None:
+    assert local.only("AWS::ApiGateway::RestApi")["Tags"] == [{"Key": "ms-custom-id", "Value": "atrium"}]
+    assert "ms-custom-id" not in json.dumps(aws.document)
+
+
+def test_the_stage_is_throttled_and_logged(aws: Template) -> None:
+    stage = aws.only("AWS::ApiGateway::Stage")
+    (settings,) = stage["MethodSettings"]
+    assert settings["ThrottlingRateLimit"] == 1000
+    assert settings["ThrottlingBurstLimit"] == 2000
+    assert settings["DataTraceEnabled"] is False
+    assert json.loads(stage["AccessLogSetting"]["Format"])["requestId"] == "$context.requestId"
+
+
+def test_what_the_gateway_answers_itself_is_a_problem(aws: Template) -> None:
+    answers = {each["ResponseType"]: each for each in aws.properties("AWS::ApiGateway::GatewayResponse")}
+    assert {"DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED", "REQUEST_TOO_LARGE", "INTEGRATION_TIMEOUT"} <= set(answers)
+    assert answers["MISSING_AUTHENTICATION_TOKEN"]["StatusCode"] == "404"
+    for kind, answer in answers.items():
+        headers = answer["ResponseParameters"]
+        assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+        assert headers["gatewayresponse.header.X-Request-Id"] == "context.requestId"
+        assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'"
+        rendered = answer["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"said"')
+        problem = json.loads(rendered)
+        assert problem["type"].startswith("urn:atrium:problem:")
+        assert problem["instance"] == "$context.requestId"
+        assert problem.get("status") == (int(answer["StatusCode"]) if "StatusCode" in answer else None), kind

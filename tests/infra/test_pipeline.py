@@ -1,0 +1,71 @@
+"""The document pipeline's states: what is retried, what is not, and that nothing ends without a verdict."""
+
+import json
+from typing import Any
+
+import pytest
+
+from infra.document_pipeline import PERMANENT, definition
+from tests.infra.template import Template, plain
+
+MACHINE = definition(extract="arn:extract", embed="arn:embed", publish="arn:publish")
+STATES: dict[str, dict[str, Any]] = MACHINE["States"]
+EMBED = STATES["EmbedBatches"]["ItemProcessor"]["States"]["Embed"]
+TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"} | {"Embed": EMBED}
+STEPS = {
+    "Inspect": ("arn:extract", "inspect"),
+    "Extract": ("arn:extract", "extract"),
+    "Chunk": ("arn:embed", "chunk"),
+    "Embed": ("arn:embed", "embed"),
+    "Publish": ("arn:publish", "publish"),
+    "MarkFailed": ("arn:publish", "fail"),
+}
+
+
+def test_every_task_runs_its_step_in_its_function() -> None:
+    called = {name: state["Arguments"] for name, state in TASKS.items()}
+    assert {name: each["FunctionName"] for name, each in called.items()} == {
+        name: function for name, (function, _) in STEPS.items()
+    }
+    for name, (_, step) in STEPS.items():
+        assert f'"step": "{step}"' in called[name]["Payload"]
+        assert "$states.context.Execution.Input" in called[name]["Payload"]
+
+
+def test_the_way_through_is_the_declared_one() -> None:
+    way, name = [], MACHINE["StartAt"]
+    while name:
+        way.append(name)
+        name = STATES[name].get("Next")
+    assert way == ["Inspect", "Extract", "Chunk", "EmbedBatches", "Publish", "Ready"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_permanent_failures_are_not_retried_and_all_others_are(name: str) -> None:
+    permanent, transient = TASKS[name]["Retry"]
+    assert permanent == {"ErrorEquals": PERMANENT, "MaxAttempts": 0}
+    assert transient["ErrorEquals"] == ["States.ALL"]
+    assert (transient["MaxAttempts"], transient["BackoffRate"], transient["JitterStrategy"]) == (4, 2, "FULL")
+
+
+@pytest.mark.parametrize("name", ["Inspect", "Extract", "Chunk", "EmbedBatches", "Publish"])
+def test_every_failure_is_told_and_ends_the_execution(name: str) -> None:
+    (catch,) = STATES[name]["Catch"]
+    assert catch["ErrorEquals"] == ["States.ALL"]
+    assert catch["Next"] == "MarkFailed"
+    assert STATES["MarkFailed"]["Next"] == "Failed"
+    assert STATES["Failed"]["Type"] == "Fail"
+
+
+def test_batches_run_four_at_a_time() -> None:
+    assert STATES["EmbedBatches"]["MaxConcurrency"] == 4
+    assert STATES["EmbedBatches"]["ItemProcessor"]["ProcessorConfig"] == {"Mode": "INLINE"}
+
+
+def test_the_machine_is_jsonata_logged_and_traced(aws: Template) -> None:
+    machine = aws.only("AWS::StepFunctions::StateMachine")
+    deployed = json.loads(plain(machine["DefinitionString"]))
+    assert deployed["QueryLanguage"] == "JSONata"
+    assert list(deployed["States"]) == list(STATES)
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+    assert machine["LoggingConfiguration"]["Level"] == "ALL"

@@ -1,0 +1,106 @@
+"""The app as a whole: rules, size, outputs, settings."""
+
+from pathlib import Path
+
+import pytest
+from constructs import Node
+
+from infra.areas import FUNCTIONS
+from infra.settings import LocalCloud, Settings, read_settings
+from tests.infra.conftest import placeholder_build, synth
+from tests.infra.template import Template
+
+OUTPUTS = {
+    "ApiUrl", "PublicUrl", "BucketName", "IngestQueueUrl", "IngestDlqUrl", "OutboxQueueUrl", "PipelineArn", "EventBusName",
+    "AlarmTopicArn", *(f"{each.name.capitalize()}FunctionName" for each in FUNCTIONS),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("target", ["aws", "local"])
+def test_the_stack_says_where_everything_is(request: pytest.FixtureRequest, target: str) -> None:
+    template: Template = request.getfixturevalue(target)
+    assert set(template.outputs) == OUTPUTS
+
+
+def test_the_local_outputs_name_the_local_cloud(local: Template) -> None:
+    assert local.outputs["ApiUrl"] == "http://127.0.0.1:4566/_aws/execute-api/atrium/live"
+    assert local.outputs["PublicUrl"] == "http://127.0.0.1:8080"
+
+
+def test_the_stack_stays_far_below_the_limit_of_resources(aws: Template) -> None:
+    assert len(aws.resources) < 400
+
+
+def test_targets_differ_by_network_database_and_adapter_alone(aws: Template, local: Template) -> None:
+    left_out = {name for name in aws.resources if name.startswith(("Network", "Database"))}
+    versioned = ("FunctionsMigrateCurrentVersion", "ApiRestDeployment")
+    expected = {name for name in set(aws.resources) - left_out if not name.startswith(versioned)}
+    assert expected == {name for name in local.resources if not name.startswith(versioned)}
+
+
+def test_an_unaccepted_finding_stops_the_synth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import infra.acknowledgments as a\na.acknowledge = lambda *_: None\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = synth(tmp_path / "out", placeholder_build(tmp_path / "build"), target="aws")
+    assert done.returncode != 0
+    assert "AwsSolutions-S1" in done.stdout + done.stderr
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
+    done = synth(tmp_path / "out", tmp_path, target="elsewhere", log_retention="8")
+    assert done.returncode != 0
+    assert "context: target" in done.stderr
+    assert "context: log_retention" in done.stderr
+
+
+def context(values: dict[str, object]) -> Node:
+    """A construct's node as far as settings read it."""
+
+    class Context:
+        def try_get_context(self, name: str) -> object:
+            return values.get(name)
+
+    return Context()  # type: ignore[return-value]
+
+
+def test_settings_come_typed_from_the_command_line() -> None:
+    given = {
+        "target": "aws",
+        "log_retention": "30",
+        "aurora_min_capacity": "0",
+        "cors_origins": "https://a.example, https://b.example",
+    }
+    settings = read_settings(context(dict(given)))
+    assert settings.log_retention == 30
+    assert settings.aurora_min_capacity == 0
+    assert settings.cors_origins == ("https://a.example", "https://b.example")
+    assert settings.registration_mode == "invite"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"aurora_min_capacity": 9, "aurora_max_capacity": 8},
+        {"alarm_email": "nobody"},
+        {"public_url": "http://plain.example"},
+        {"ingest_concurrency": 1},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(SystemExit, match="context: "):
+        read_settings(context(wrong))
+
+
+def test_registration_is_open_on_a_laptop() -> None:
+    assert Settings(target="local").registration_mode == "open"
+
+
+def test_the_local_cloud_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in LocalCloud.model_fields:
+        monkeypatch.setenv(f"ATRIUM_LOCAL_{name.upper()}", "7")
+    assert LocalCloud.from_environment().db_port == 7
+
+
+def test_the_password_of_this_machine_is_not_shown() -> None:
+    local = LocalCloud(db_port=1, db_password="secret-word", public_url="", s3_url="", aws_endpoint="")
+    assert "secret-word" not in repr(local)
