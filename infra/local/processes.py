@@ -29,9 +29,10 @@ class Process:
     @property
     def alive(self) -> bool:
         """Whether it still runs (a zombie does not)."""
-        if (child := _children.get(self.pid)) is not None:
-            child.poll()
-        return start_time(self.pid) == self.started
+        found = start_time(self.pid)
+        if found is None and (child := _children.pop(self.pid, None)) is not None:
+            child.wait()  # a zombie of ours: it has ended, and nobody else reaps it
+        return found == self.started
 
     def save(self, path: Path) -> None:
         """Remember it in `path` for `recall`."""
@@ -43,11 +44,17 @@ class Process:
             os.kill(self.pid, number)
 
     def end(self, *, number: Signals = Signals.SIGTERM, patience: float = 20) -> None:
-        """Ask it to end, wait `patience` seconds, then kill it."""
+        """Ask it to end, wait `patience` seconds, then kill it; the processes it started end with it."""
+        group = _group(self) if self.alive else []
         self.send(number)
-        if not wait_until(lambda: not self.alive, patience):
-            self.send(Signals.SIGKILL)
-            wait_until(lambda: not self.alive, 5)
+        for process in (self, *group):
+            if not process.ends_within(patience):
+                process.send(Signals.SIGKILL)
+                process.ends_within(5)
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for its end; False when it runs on."""
+        return wait_until(lambda: not self.alive, seconds)
 
 
 def recall(path: Path) -> Process | None:
@@ -82,6 +89,23 @@ def start_time(pid: int) -> str | None:
     except (FileNotFoundError, ProcessLookupError):
         return None if _PROC.exists() else _start_time_by_ps(pid)
     return None if fields[0] in {"Z", "X"} else fields[19]
+
+
+def _group(leader: Process) -> list[Process]:
+    """The other members of its process group, which `spawn` made for it. Empty where there is no /proc."""
+    found = []
+    for entry in _PROC.parent.glob("[0-9]*"):
+        pid = int(entry.name)
+        if pid != leader.pid and (started := start_time(pid)) is not None and _group_id(pid) == leader.pid:
+            found.append(Process(pid, started))
+    return found
+
+
+def _group_id(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
 
 
 def command_line(pid: int) -> list[str]:

@@ -38,6 +38,14 @@ def test_one_that_does_not_listen_is_killed(tmp_path: Path) -> None:
     assert not process.alive
 
 
+def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
+    process = spawn(["/bin/sh", "-c", "sleep 60 & echo $!; wait"], env={"PATH": "/usr/bin:/bin"}, log=tmp_path / "log")
+    assert wait_until(lambda: (tmp_path / "log").read_text().strip().isdigit(), 10)
+    child = int((tmp_path / "log").read_text())
+    process.end(patience=0.2)
+    assert start_time(child) is None
+
+
 def test_a_zombie_counts_as_ended(tmp_path: Path) -> None:
     process = spawn(["/bin/true"], env={}, log=tmp_path / "log")
     assert wait_until(lambda: not process.alive, 5)
