@@ -94,7 +94,7 @@ class BodyReader:
         if level is not None:
             self._builder.add(BlockKind.HEADING, one_line(labelled), level)
             self._remember_heading(style, one_line(text))
-        elif place or self._styles.is_list(style):
+        elif place or (style and self._styles.is_list(style)):
             self._builder.add(BlockKind.LIST_ITEM, labelled, place.level if place else 0)
         else:
             self._builder.add(BlockKind.PARAGRAPH, text)

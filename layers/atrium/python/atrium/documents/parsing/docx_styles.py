@@ -1,7 +1,9 @@
 """Which paragraphs are headings or list items, and what number stands before them."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from lxml import etree
@@ -25,22 +27,23 @@ class ListPlace(NamedTuple):
 
 class _Style(NamedTuple):
     name: str
-    parent: str
     properties: etree._Element | None
 
 
 class Styles:
-    """The paragraph styles of a document."""
+    """The paragraph styles of a document, read when the first is asked for: `load` gives the part."""
 
-    def __init__(self, root: etree._Element | None) -> None:
-        self._styles = {
-            attribute(style, "styleId"): _Style(
-                attribute(child(style, "name"), "val").lower(), attribute(child(style, "basedOn"), "val"), child(style, "pPr")
-            )
-            for style in (root if root is not None else ())
-            if local_name(style) == "style"
-        }
+    def __init__(self, load: Callable[[], etree._Element | None]) -> None:
+        self._load = load
         self._headings: dict[str, int | None] = {}
+        self._lists: dict[str, ListPlace | None] = {}
+
+    @cached_property
+    def _elements(self) -> dict[str, etree._Element]:
+        root = self._load()
+        return {
+            attribute(style, "styleId"): style for style in (root if root is not None else ()) if local_name(style) == "style"
+        }
 
     def heading_level(self, style_id: str, properties: etree._Element | None) -> int | None:
         """A heading's level, from 1: by the paragraph's own outline level, else by its style's, else by the style's name."""
@@ -57,12 +60,13 @@ class Styles:
 
     def list_place(self, style_id: str, properties: etree._Element | None) -> ListPlace | None:
         """The list that a paragraph, or its style, belongs to."""
-        for candidate in (properties, *(style.properties for style in self._chain(style_id))):
-            numbering = child(candidate, "numPr")
-            if numbering is not None:
-                list_id = attribute(child(numbering, "numId"), "val", "0")
-                return None if list_id == "0" else ListPlace(list_id, _number(attribute(child(numbering, "ilvl"), "val")))
-        return None
+        own = child(properties, "numPr")
+        if own is not None:
+            return _list_place(own)
+        if style_id not in self._lists:
+            inherited = (child(style.properties, "numPr") for style in self._chain(style_id))
+            self._lists[style_id] = next((_list_place(numbering) for numbering in inherited if numbering is not None), None)
+        return self._lists[style_id]
 
     def is_list(self, style_id: str) -> bool:
         """Whether a style without numbering is called a list, as templates do."""
@@ -81,10 +85,15 @@ class Styles:
     def _chain(self, style_id: str) -> list[_Style]:
         """A style and those it is based on; a circle ends after a while."""
         chain: list[_Style] = []
-        while (style := self._styles.get(style_id)) is not None and len(chain) < _MAX_CHAIN:
-            chain.append(style)
-            style_id = style.parent
+        while style_id and (element := self._elements.get(style_id)) is not None and len(chain) < _MAX_CHAIN:
+            chain.append(_Style(attribute(child(element, "name"), "val").lower(), child(element, "pPr")))
+            style_id = attribute(child(element, "basedOn"), "val")
         return chain
+
+
+def _list_place(numbering: etree._Element) -> ListPlace | None:
+    list_id = attribute(child(numbering, "numId"), "val", "0")
+    return None if list_id == "0" else ListPlace(list_id, _number(attribute(child(numbering, "ilvl"), "val")))
 
 
 @dataclass(slots=True)
@@ -94,12 +103,17 @@ class _List:
 
 
 class Numbering:
-    """The running numbers of a document's lists. Ask once for each paragraph, in order."""
+    """The running numbers of a document's lists, read when the first is asked for. Ask once a paragraph, in order."""
 
-    def __init__(self, root: etree._Element | None) -> None:
+    def __init__(self, load: Callable[[], etree._Element | None]) -> None:
+        self._load = load
+
+    @cached_property
+    def _lists(self) -> dict[str, _List]:
+        root = self._load()
         elements = list(root) if root is not None else []
         abstract = {attribute(item, "abstractNumId"): _levels(item) for item in elements if local_name(item) == "abstractNum"}
-        self._lists = {
+        return {
             attribute(item, "numId"): _List(abstract.get(attribute(child(item, "abstractNumId"), "val"), {}))
             for item in elements
             if local_name(item) == "num"

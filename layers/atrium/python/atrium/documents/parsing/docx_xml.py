@@ -8,14 +8,15 @@ from atrium.documents.parsing.failures import FailureKind, failed
 
 _MATH = ("http://schemas.openxmlformats.org/officeDocument/2006/math", "http://purl.oclc.org/ooxml/officeDocument/math")
 
+_PARSER = etree.XMLParser(
+    resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+)
+
 
 def parse_xml(content: bytes) -> etree._Element:
     """The root of an XML part. Raise `corrupt` for broken XML, `unsafe-archive` where there is a DTD."""
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-    )
     try:
-        root = etree.fromstring(content, parser)
+        root = etree.fromstring(content, _PARSER)
     except etree.XMLSyntaxError as error:
         raise failed(FailureKind.CORRUPT, "The document's XML is damaged.") from error
     if root is None:
@@ -45,7 +46,12 @@ def attribute(element: etree._Element | None, name: str, default: str = "") -> s
 def child(element: etree._Element | None, *path: str) -> etree._Element | None:
     """The first element down a path of local names, none where it breaks off."""
     for name in path:
-        element = None if element is None else next((found for found in element if local_name(found) == name), None)
+        for found in element if element is not None else ():
+            if _local(found.tag) == name:
+                element = found
+                break
+        else:
+            return None
     return element
 
 
