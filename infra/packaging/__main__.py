@@ -1,13 +1,15 @@
 """`python -m infra.packaging [--platform local|lambda-arm64]`: build what changed, say what it took."""
 
 import argparse
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -93,8 +95,23 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
+@contextmanager
+def alone(places: Places) -> Iterator[None]:
+    """Let one build run at a time in a clone: the platforms share the model, tests build while `make up` does."""
+    lock = places.build.parent / ".lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
 def build_all(places: Places, say: Callable[[str], None]) -> int:
     """Build everything that changed, in parallel; returns how many pieces were built."""
+    with alone(places):
+        return _build_all(places, say)
+
+
+def _build_all(places: Places, say: Callable[[str], None]) -> int:
     done = [build(model_piece(places))]
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
         done += pool.map(build, pieces(places))
