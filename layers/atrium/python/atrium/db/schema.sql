@@ -305,8 +305,6 @@ CREATE FUNCTION atrium.nearest_chunks(space smallint, question public.halfvec, s
     SET search_path TO 'atrium', 'public', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
     AS $_$
 BEGIN
     IF question IS NULL THEN
@@ -318,7 +316,8 @@ BEGIN
             WHERE c.tenant_id = $1 %3$s
             ORDER BY c.bits <~> $2 LIMIT $4)
         SELECT c.id, c.embedding::halfvec(%2$s) <=> $3::halfvec(%2$s) AS distance, (SELECT count(*) FROM near)
-        FROM near JOIN %1$s c ON c.space_id = $6 AND c.tenant_id = $1 AND c.id = near.id
+        FROM %1$s c
+        WHERE c.space_id = $6 AND c.tenant_id = $1 AND c.id = ANY (ARRAY(SELECT near.id FROM near))
         ORDER BY distance, c.id LIMIT $5
         $sql$, atrium.space_partition(space), vector_dims(question),
         CASE WHEN scope IS NOT NULL THEN 'AND c.document_id = ANY ($7)' END)
@@ -410,7 +409,6 @@ CREATE FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, word
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
     SET search_path TO 'atrium', 'public', 'pg_temp'
     SET enable_seqscan TO 'off'
-    SET join_collapse_limit TO '1'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 #variable_conflict use_column
@@ -429,7 +427,15 @@ BEGIN
         FROM (SELECT id, 1 - distance AS nearness, NULL::float8 AS relevance, place AS near_place, NULL::bigint AS worded_place FROM near
               UNION ALL
               SELECT id, NULL, relevance, NULL, place FROM worded) AS found
-        GROUP BY id)
+        GROUP BY id),
+    -- By lists of ids, not by joins: whatever the planner believes of a growing table, these are one pass over an index.
+    rows AS MATERIALIZED (
+        SELECT c.id, c.document_id, c.version, c.page_from, c.page_to, c.char_start, c.char_end, c.heading, c.language, c.text
+        FROM atrium.chunks c
+        WHERE c.space_id = space AND c.tenant_id = tenant AND c.id = ANY (ARRAY(SELECT fused.id FROM fused))),
+    owners AS MATERIALIZED (
+        SELECT d.id, d.name, d.ready_version FROM atrium.documents d
+        WHERE d.tenant_id = tenant AND d.deleted_at IS NULL AND d.id = ANY (ARRAY(SELECT rows.document_id FROM rows)))
     SELECT c.id, c.document_id, d.name, c.version, c.page_from, c.page_to, c.char_start, c.char_end, c.heading, c.language, c.text,
            CASE WHEN words IS NULL THEN f.nearness
                 WHEN vector IS NULL THEN f.relevance
@@ -437,10 +443,9 @@ BEGIN
                    + coalesce(1.0 / (60 + f.worded_place), 0) END AS final,
            f.nearness, f.relevance,
            coalesce((SELECT max(compared) FROM near), 0) + coalesce((SELECT max(compared) FROM worded), 0)
-    FROM fused AS f   -- OFFSET 0: from a found id to its row, never from the tenant's rows to the ids found
-    CROSS JOIN LATERAL (SELECT * FROM atrium.chunks WHERE space_id = space AND tenant_id = tenant AND id = f.id OFFSET 0) AS c
-    CROSS JOIN LATERAL (SELECT * FROM atrium.documents WHERE tenant_id = tenant AND id = c.document_id OFFSET 0) AS d
-    WHERE d.ready_version = c.version AND d.deleted_at IS NULL
+    FROM fused AS f
+    JOIN rows AS c ON c.id = f.id
+    JOIN owners AS d ON d.id = c.document_id AND d.ready_version = c.version
     ORDER BY final DESC, c.id
     LIMIT top;
 END
