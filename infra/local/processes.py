@@ -75,20 +75,26 @@ def spawn(argv: Sequence[str], *, env: Mapping[str, str], log: Path, cwd: Path |
             start_new_session=True, user=user, group=group, extra_groups=None if user is None else [],
         )  # fmt: skip
     _children[child.pid] = child
-    started = start_time(child.pid)
-    if started is None:
-        raise LocalCloudError(f"{argv[0]} ended at once; see {log}")
-    return Process(pid=child.pid, started=started)
+    return Process(pid=child.pid, started=_state(child.pid)[1])  # there at least as a zombie, until `alive` reaps it
 
 
 def start_time(pid: int) -> str | None:
     """When `pid` started, as the system writes it; None when nothing (or only a zombie) is there."""
+    state, started = _state(pid)
+    return None if state[:1] in {"", "Z", "X"} else started
+
+
+def _state(pid: int) -> tuple[str, str]:
+    """Its state letter and start; empty when it is not there."""
     try:
         # The name in brackets may hold spaces; what follows the last bracket is state, ppid, ... , starttime (the 22nd).
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = (_PROC.parent / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return None if _PROC.exists() else _start_time_by_ps(pid)
-    return None if fields[0] in {"Z", "X"} else fields[19]
+        if _PROC.exists():
+            return "", ""
+        state, _, started = _ps(pid, "stat=,lstart=").partition(" ")
+        return state, started.strip()
+    return fields[0], fields[19]
 
 
 def _group(leader: Process) -> list[Process]:
@@ -119,11 +125,6 @@ def command_line(pid: int) -> list[str]:
 def _ps(pid: int, columns: str) -> str:
     """For systems without /proc (macOS)."""
     return subprocess.run(["ps", "-o", columns, "-p", str(pid)], capture_output=True, text=True, check=False).stdout.strip()
-
-
-def _start_time_by_ps(pid: int) -> str | None:
-    state, _, started = _ps(pid, "stat=,lstart=").partition(" ")
-    return None if not state or state.startswith("Z") else started.strip()
 
 
 def free_port(preferred: int = 0) -> int:
