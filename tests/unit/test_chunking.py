@@ -62,7 +62,11 @@ def documents(draw: st.DrawFn) -> ExtractedText:
         start = len(text)
         text += "".join(draw(st.lists(_PIECES, min_size=1, max_size=12))) * draw(st.sampled_from([1, 1, 1, 30]))
         if draw(st.integers(0, 5)):
-            blocks.append(Block(draw(st.sampled_from(BlockKind)), start, len(text), draw(st.integers(1, 4))))
+            blocks.append(
+                Block(
+                    draw(st.sampled_from(BlockKind)), start, len(text), draw(st.integers(1, 4)), draw(st.sampled_from([None, 1]))
+                )
+            )
         text += draw(st.sampled_from(["", "\n", "\n\n", " stray words "]))
     pages = tuple(PageSpan(number, *span) for number, span in enumerate(pairwise([*starts, len(text)]), 1)) if starts else ()
     return ExtractedText(text, tuple(blocks), pages, draw(st.sampled_from([None, "Title", "漢" * 200])))
@@ -146,6 +150,19 @@ def test_a_heading_without_text_goes_with_the_next_one() -> None:
     (only,) = chunk(document, Words(), ChunkOptions())
     assert only.heading == "Chapter > Section"
     assert document.text[only.start : only.end] == document.text
+
+
+def test_the_head_of_a_page_goes_with_what_stands_on_the_page() -> None:
+    text = "First words\nHandbook\nNext\nMore words"
+    blocks = (
+        Block(BlockKind.PARAGRAPH, 0, 11, page=1),
+        Block(BlockKind.PAGE_FURNITURE, 12, 20, page=2),
+        Block(BlockKind.HEADING, 21, 25, level=1, page=2),
+        Block(BlockKind.PARAGRAPH, 26, 36, page=2),
+    )
+    document = ExtractedText(text, blocks, (PageSpan(1, 0, 11), PageSpan(2, 12, 36)))
+    chunks = chunk(document, Words(), ChunkOptions())
+    assert [(part.page_from, part.page_to, part.heading) for part in chunks] == [(1, 1, ""), (2, 2, "Next")]
 
 
 def test_paragraphs_that_fit_are_whole() -> None:

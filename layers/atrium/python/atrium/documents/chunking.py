@@ -27,6 +27,7 @@ _PATH = " > "
 _CHARS_PER_TOKEN = 32  # bounds what a tokenizer swallows whole: a "word" of 10,000 letters is one unknown token
 _RUN_CHARS = 64 * 1024
 _WORD_LOOKBACK = 24
+_NO_BODY = frozenset({BlockKind.HEADING, BlockKind.PAGE_FURNITURE})
 _SENTENCE_END = re.compile(r"[.!?…؟]['\"”’»)\]]*\s+|[。！？][」』”）]*\s*|\n+")
 _ROW_END = re.compile(r"\n+")
 _SPACE = re.compile(r"\s+")
@@ -292,15 +293,26 @@ def _sections(text: str, blocks: Iterable[Block]) -> Iterator[_Section]:
     current: list[Block] = []
     for block in blocks:
         if block.kind is BlockKind.HEADING:
-            if any(earlier.kind is not BlockKind.HEADING for earlier in current):
-                yield _Section(tuple(name for _, name in path), current)
-                current = []
+            if any(earlier.kind not in _NO_BODY for earlier in current):
+                carried = _page_head(current, block.page)
+                yield _Section(tuple(name for _, name in path), current[: len(current) - len(carried)])
+                current = carried
             level = block.level or 1
             path = [outer for outer in path if outer[0] < level]
             path.append((level, _heading_name(text[block.start : block.end])))
         current.append(block)
     if current:
         yield _Section(tuple(name for _, name in path), current)
+
+
+def _page_head(blocks: list[Block], page: int | None) -> list[Block]:
+    """The furniture at the end of some blocks that is the head of the page on which a heading stands: it goes with that."""
+    count = 0
+    for block in reversed(blocks):
+        if page is None or block.kind is not BlockKind.PAGE_FURNITURE or block.page != page:
+            break
+        count += 1
+    return blocks[len(blocks) - count :]
 
 
 def _covering(document: ExtractedText) -> Iterator[Block]:
