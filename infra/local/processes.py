@@ -44,11 +44,11 @@ class Process:
             os.kill(self.pid, number)
 
     def end(self, *, number: Signals = Signals.SIGTERM, patience: float = 20) -> None:
-        """Ask it to end, wait `patience` seconds, then kill it; the processes it started end with it."""
+        """Ask it to end, wait `patience` seconds, then kill it; what it started ends with it, or 2 s later."""
         group = _group(self) if self.alive else []
         self.send(number)
         for process in (self, *group):
-            if not process.ends_within(patience):
+            if not process.ends_within(patience if process is self else 2):
                 process.send(Signals.SIGKILL)
                 process.ends_within(5)
 
