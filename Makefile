@@ -7,6 +7,7 @@ EVENT       ?=#            make invoke: a file under events/<function>/
 NAME        ?=#            make migration: what it does, in_words
 TESTS       ?= tests#      make test: which
 WORKERS     ?= auto#       make test: how many processes
+CONTEXT     ?=#            make deploy, make synth: settings of infra/settings.py, as -c name=value
 PYTHON      ?=#            an interpreter to use instead of the one found
 
 .DEFAULT_GOAL := help
@@ -89,10 +90,10 @@ openapi: environment ## rewrite docs/openapi.json from the code
 synth: environment cdk ## the CloudFormation template of a real deployment, checked by cdk-nag
 	$(call say,synthesising for AWS)
 	@$(python) -m infra.packaging --platform lambda-arm64
-	@node_modules/.bin/cdk synth --quiet -c target=aws
+	@node_modules/.bin/cdk synth --quiet -c target=aws $(CONTEXT)
 deploy: environment cdk ## deploy to the AWS account your credentials are for
 	@$(python) -m infra.packaging --platform lambda-arm64
-	@node_modules/.bin/cdk deploy -c target=aws
+	@node_modules/.bin/cdk deploy -c target=aws $(CONTEXT)
 
 ##@ What the commands above need, made on first use
 .PHONY: environment cdk emulator edge ready
