@@ -93,6 +93,7 @@ synth: environment cdk ## the CloudFormation template of a real deployment, chec
 	@node_modules/.bin/cdk synth --quiet -c target=aws $(CONTEXT)
 deploy: environment cdk ## deploy to the AWS account your credentials are for
 	@$(python) -m infra.packaging --platform lambda-arm64
+	@node_modules/.bin/cdk bootstrap -c target=aws $(CONTEXT)
 	@node_modules/.bin/cdk deploy -c target=aws $(CONTEXT)
 
 ##@ What the commands above need, made on first use

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from infra.local.console import step
+from infra.local.console import console, step
 from infra.local.deploy import Site, build, deploy, outputs
-from infra.local.edge.launch import Edge, attach_edge, start_edge
+from infra.local.edge.launch import Edge, attach_edge, refuse_taken, start_edge
 from infra.local.emulator import Emulator, attach_emulator, snapshot, start_emulator
 from infra.local.postgres import PostgresServer, attach_postgres, start_postgres
 from infra.local.providers import copy_provider_keys, read_env
@@ -55,6 +55,7 @@ def start(state_dir: Path, *, port: int = DEFAULT_PORT, emulator_port: int = 0, 
     dotenv = read_env(env_file) if env_file else {}
     settings = {name: dotenv[name.upper()] for name in SETTINGS if name.upper() in dotenv}
     with _exclusive(private_dir(state_dir, passable=True)):
+        refuse_taken(state_dir, port)
         with step("layers and functions"):
             build()
         with step("Postgres 18 with pgvector"):
@@ -109,5 +110,9 @@ def reset(state_dir: Path) -> None:
 def _exclusive(state_dir: Path) -> Iterator[None]:
     """One command at a time changes a state folder; the second waits."""
     with (state_dir / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.print("Another command is working on this local cloud; waiting for it.")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield

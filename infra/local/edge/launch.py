@@ -59,7 +59,7 @@ def start_edge(state_dir: Path, emulator: Emulator, *, port: int, base: str) -> 
         return running
     if running is not None:
         running.stop()
-    _refuse_taken(port)
+    refuse_taken(state_dir, port)
     write_record(home / "config.json", config)
     edge = Edge(port, spawn(_command(home), env=environment, log=home / "edge.log", cwd=home))
     edge.process.save(home / "process.json")
@@ -117,8 +117,10 @@ def _key(config: dict[str, Any], environment: dict[str, str], areas: list[Area])
     return hashlib.sha256(json.dumps([config, environment, stamps, own], sort_keys=True).encode()).hexdigest()
 
 
-def _refuse_taken(port: int) -> None:
-    if _listening(port):
+def refuse_taken(state_dir: Path, port: int) -> None:
+    """Raise LocalCloudError when another program has the edge's port."""
+    running = attach_edge(state_dir)
+    if (running is None or running.port != port) and _listening(port):
         raise LocalCloudError(
             f"Port {port} of 127.0.0.1 is taken by another program. Choose another: make up ATRIUM_PORT={port + 1}"
         )

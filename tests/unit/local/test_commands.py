@@ -1,9 +1,11 @@
 """What the commands read: .env, event files, server-sent events; and what they say when it is wrong."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
+from infra.local import cloud
 from infra.local.__main__ import main
 from infra.local.api_client import ServerEvent, parse_events
 from infra.local.invoke import load_event
@@ -102,3 +104,12 @@ def test_every_event_in_the_repository_can_be_sent(path: Path) -> None:
     function, event = load_event(path)
     assert function == path.parent.name
     assert isinstance(event, dict)
+
+
+def test_a_taken_port_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        taken = listener.getsockname()[1]
+        with pytest.raises(LocalCloudError, match=rf"ATRIUM_PORT={taken + 1}"):
+            cloud.start(tmp_path / "state", port=taken, env_file=None)
