@@ -56,6 +56,9 @@ def test_what_is_none_of_ours_is_told_apart_from_what_is_wrong(key: str) -> None
         (f"drop/{{{TENANT}}}/a.txt", None, "unknown-tenant"),
         (f"drop/{TENANT.hex}/a.txt", None, "unknown-tenant"),
         (f"drop/{TENANT}", TENANT, "bad-name"),
+        (f"drop/{TENANT}/..", TENANT, "bad-name"),
+        (f"drop/{TENANT}/../{DOCUMENT}/a.txt", TENANT, "bad-name"),
+        (f"drop/{TENANT}/contracts/x/./a.txt", TENANT, "bad-name"),
         (f"drop/{TENANT}/Upper/a.txt", TENANT, "bad-collection"),
         (f"drop/{TENANT}//a.txt", TENANT, "bad-collection"),
         (f"drop/{TENANT}/{'x' * 65}/a.txt", TENANT, "bad-collection"),
@@ -89,6 +92,11 @@ def test_a_documents_places_in_the_drop_folder_lead_back_to_it(collection: str, 
         return
     for key in drop_keys(TENANT, collection, name):
         assert parse_key(key) in (DropKey(TENANT, collection, name), ForeignKey())
+
+
+def test_no_deletion_follows_a_name_out_of_its_folder() -> None:
+    assert drop_keys(TENANT, "contracts", f"../../{DOCUMENT}/a.txt") == ()
+    assert drop_keys(TENANT, "default", "..") == ()
 
 
 def test_keys_longer_than_a_key_can_be_are_left_out() -> None:

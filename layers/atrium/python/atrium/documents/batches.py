@@ -33,6 +33,7 @@ class PlannedChunk:
     heading: str
     language: str
     text: str
+    page_starts: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,6 +242,7 @@ def _planned(document: Document, extracted: ExtractedText, embedder: Embedder) -
             heading=cut.heading,
             language=version.language,
             text=extracted.text[cut.start : cut.end],
+            page_starts=[page.start for page in extracted.pages if (cut.page_from or 0) < page.number <= (cut.page_to or 0)],
         )
         for cut in chunk(extracted, embedder.tokenizer, options)
     ]
@@ -261,4 +262,5 @@ def _indexed(document: Document, chunk: PlannedChunk) -> IndexedChunk:
         heading=chunk.heading,
         language=chunk.language,
         text=chunk.text,
+        page_starts=tuple(chunk.page_starts),
     )

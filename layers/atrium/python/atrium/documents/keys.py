@@ -61,7 +61,7 @@ def drop_keys(tenant_id: TenantId, collection: str, name: str) -> tuple[str, ...
     """The keys under which a document of that name lies in the drop folder, unless its name was cleaned for display."""
     short = collection == DEFAULT_COLLECTION and "/" not in name
     keys = (f"drop/{tenant_id}/{collection}/{name}", *((f"drop/{tenant_id}/{name}",) if short else ()))
-    return tuple(key for key in keys if len(key.encode()) <= MAX_KEY_BYTES)
+    return tuple(key for key in keys if len(key.encode()) <= MAX_KEY_BYTES and not _leaves_its_folder(key))
 
 
 def work_prefix(tenant_id: TenantId, document_id: UUID, version: int) -> str:
@@ -108,9 +108,16 @@ def _upload(tenant_id: TenantId, parts: list[str]) -> UploadKey | RejectedKey:
 
 def _drop(tenant_id: TenantId, parts: list[str]) -> DropKey | RejectedKey:
     collection, rest = (parts[0], parts[1:]) if len(parts) > 1 else (DEFAULT_COLLECTION, parts)
+    if _leaves_its_folder("/".join(parts)):
+        return RejectedKey(tenant_id, "bad-name", "The key has a folder named . or .. in it.")
     if not is_collection(collection):
         return RejectedKey(tenant_id, "bad-collection", "The first folder is no collection's name: [a-z0-9._-]{1,64}.")
     try:
         return DropKey(tenant_id, collection, display_name("/".join(rest)))
     except InvalidInput as error:
         return RejectedKey(tenant_id, "bad-name", error.detail)
+
+
+def _leaves_its_folder(key: str) -> bool:
+    """Whether something on the key's way might resolve it to another one; S3 itself takes it literally."""
+    return not {".", ".."}.isdisjoint(key.split("/"))

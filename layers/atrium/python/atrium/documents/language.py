@@ -7,6 +7,8 @@ _SAMPLE: Final = 20_000  # characters: enough for any prose to show itself
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _ENOUGH: Final = 0.1  # share of small words: prose has about 0.2, tables, code and other languages far less
 
+_FEW: Final = 40  # words
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -28,4 +30,7 @@ def detect_language(text: str) -> str:
         return ""
     shares = {language: sum(word in small for word in words) / len(words) for language, small in _SMALL_WORDS.items()}
     best = max(shares, key=lambda language: shares[language])
-    return best if shares[best] >= _ENOUGH else ""
+    if shares[best] >= _ENOUGH:
+        return best
+    # A heading, a form, a few cells: too little to tell by, and most of it is English.
+    return "en" if len(words) < _FEW and text.isascii() else ""
