@@ -405,7 +405,7 @@ ALTER FUNCTION atrium.required_tenant() OWNER TO atrium_definer;
 
 -- search_chunks(smallint, public.halfvec, text, text[], uuid[], jsonpath, double precision, integer)
 
-CREATE FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, collections text[], document_ids uuid[], filter jsonpath, foreign_weight double precision, top integer) RETURNS TABLE(chunk_id uuid, document_id uuid, document_name text, version integer, page_from integer, page_to integer, char_start integer, char_end integer, heading text, language text, text text, score double precision, vector_score double precision, keyword_score double precision, compared bigint)
+CREATE FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, collections text[], document_ids uuid[], filter jsonpath, foreign_weight double precision, top integer) RETURNS TABLE(chunk_id uuid, document_id uuid, document_name text, version integer, page_from integer, page_to integer, page_starts integer[], char_start integer, char_end integer, heading text, language text, text text, score double precision, vector_score double precision, keyword_score double precision, compared bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
     SET search_path TO 'atrium', 'public', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -430,13 +430,15 @@ BEGIN
         GROUP BY id),
     -- By lists of ids, not by joins: whatever the planner believes of a growing table, these are one pass over an index.
     rows AS MATERIALIZED (
-        SELECT c.id, c.document_id, c.version, c.page_from, c.page_to, c.char_start, c.char_end, c.heading, c.language, c.text
+        SELECT c.id, c.document_id, c.version, c.page_from, c.page_to, c.page_starts, c.char_start, c.char_end, c.heading,
+               c.language, c.text
         FROM atrium.chunks c
         WHERE c.space_id = space AND c.tenant_id = tenant AND c.id = ANY (ARRAY(SELECT fused.id FROM fused))),
     owners AS MATERIALIZED (
         SELECT d.id, d.name, d.ready_version FROM atrium.documents d
         WHERE d.tenant_id = tenant AND d.deleted_at IS NULL AND d.id = ANY (ARRAY(SELECT rows.document_id FROM rows)))
-    SELECT c.id, c.document_id, d.name, c.version, c.page_from, c.page_to, c.char_start, c.char_end, c.heading, c.language, c.text,
+    SELECT c.id, c.document_id, d.name, c.version, c.page_from, c.page_to, c.page_starts, c.char_start, c.char_end, c.heading,
+           c.language, c.text,
            CASE WHEN words IS NULL THEN f.nearness
                 WHEN vector IS NULL THEN f.relevance
                 ELSE coalesce(CASE WHEN c.language = 'en' THEN 1 ELSE foreign_weight END / (60 + f.near_place), 0)
@@ -606,6 +608,7 @@ CREATE TABLE atrium.chunks (
     collection text NOT NULL,
     page_from integer,
     page_to integer,
+    page_starts integer[] DEFAULT '{}'::integer[] NOT NULL,
     char_start integer NOT NULL,
     char_end integer NOT NULL,
     heading text DEFAULT ''::text NOT NULL,

@@ -242,7 +242,7 @@ def _planned(document: Document, extracted: ExtractedText, embedder: Embedder) -
             heading=cut.heading,
             language=version.language,
             text=extracted.text[cut.start : cut.end],
-            page_starts=[page.start for page in extracted.pages if (cut.page_from or 0) < page.number <= (cut.page_to or 0)],
+            page_starts=[page.start for page in extracted.pages[cut.page_from or 0 : cut.page_to or 0]],  # page n is pages[n - 1]
         )
         for cut in chunk(extracted, embedder.tokenizer, options)
     ]

@@ -18,7 +18,10 @@ class EmbeddingSpace:
 
 @dataclass(frozen=True, slots=True)
 class IndexedChunk:
-    """A passage of a document's version. `text` is exactly `stored_text[char_start:char_end]`; pages count from 1."""
+    """A passage of a document's version. `text` is exactly `stored_text[char_start:char_end]`; pages count from 1.
+
+    `page_starts`: where in the stored text the pages after `page_from` begin, `page_to` - `page_from` of them.
+    """
 
     id: UUID
     document_id: UUID
@@ -32,11 +35,12 @@ class IndexedChunk:
     heading: str
     language: str
     text: str
+    page_starts: tuple[int, ...] = ()
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
         """From a row of `list_chunks`."""
-        return cls(**row)
+        return cls(**row | {"page_starts": tuple(row["page_starts"])})
 
 
 class SearchMode(StrEnum):
@@ -81,6 +85,7 @@ class Hit:
     version: int
     page_from: int | None
     page_to: int | None
+    page_starts: tuple[int, ...]
     char_start: int
     char_end: int
     heading: str
@@ -89,6 +94,12 @@ class Hit:
     score: float
     vector_score: float | None
     keyword_score: float | None
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        """From a row of `search_chunks`."""
+        fields = {key: value for key, value in row.items() if key != "compared"}
+        return cls(**fields | {"page_starts": tuple(row["page_starts"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +113,7 @@ class Found:
     def from_rows(cls, rows: list[dict[str, Any]]) -> Self:
         """From the rows of `search_chunks`, each of which carries the count."""
         compared = rows[0]["compared"] if rows else 0
-        return cls(tuple(Hit(**{key: row[key] for key in row if key != "compared"}) for row in rows), compared)
+        return cls(tuple(Hit.from_row(row) for row in rows), compared)
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,7 @@ def _columns(chunks: list[IndexedChunk]) -> dict[str, Any]:
         "collections": [chunk.collection for chunk in chunks],
         "pages_from": [chunk.page_from for chunk in chunks],
         "pages_to": [chunk.page_to for chunk in chunks],
+        "page_starts": [f"{{{','.join(map(str, chunk.page_starts))}}}" for chunk in chunks],
         "starts": [chunk.char_start for chunk in chunks],
         "ends": [chunk.char_end for chunk in chunks],
         "headings": [chunk.heading for chunk in chunks],

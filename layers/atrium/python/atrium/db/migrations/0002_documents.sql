@@ -91,6 +91,7 @@ CREATE TABLE atrium.chunks (
     collection   text NOT NULL,
     page_from    integer,
     page_to      integer,
+    page_starts  integer[] NOT NULL DEFAULT '{}',                -- where page_from + 1, + 2, … begin, in characters of the stored text
     char_start   integer NOT NULL CHECK (char_start >= 0),       -- in characters of the stored text
     char_end     integer NOT NULL,
     heading      text NOT NULL DEFAULT '',

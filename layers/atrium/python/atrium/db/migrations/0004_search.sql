@@ -154,7 +154,7 @@ CREATE FUNCTION atrium.search_chunks(
         space smallint, vector halfvec, words text, collections text[], document_ids uuid[], filter jsonpath,
         foreign_weight double precision, top integer)
     RETURNS TABLE (chunk_id uuid, document_id uuid, document_name text, version integer, page_from integer, page_to integer,
-                   char_start integer, char_end integer, heading text, language text, text text,
+                   page_starts integer[], char_start integer, char_end integer, heading text, language text, text text,
                    score double precision, vector_score double precision, keyword_score double precision, compared bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10 SET search_path = atrium, public, pg_temp
     SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
@@ -178,13 +178,15 @@ BEGIN
         GROUP BY id),
     -- By lists of ids, not by joins: whatever the planner believes of a growing table, these are one pass over an index.
     rows AS MATERIALIZED (
-        SELECT c.id, c.document_id, c.version, c.page_from, c.page_to, c.char_start, c.char_end, c.heading, c.language, c.text
+        SELECT c.id, c.document_id, c.version, c.page_from, c.page_to, c.page_starts, c.char_start, c.char_end, c.heading,
+               c.language, c.text
         FROM atrium.chunks c
         WHERE c.space_id = space AND c.tenant_id = tenant AND c.id = ANY (ARRAY(SELECT fused.id FROM fused))),
     owners AS MATERIALIZED (
         SELECT d.id, d.name, d.ready_version FROM atrium.documents d
         WHERE d.tenant_id = tenant AND d.deleted_at IS NULL AND d.id = ANY (ARRAY(SELECT rows.document_id FROM rows)))
-    SELECT c.id, c.document_id, d.name, c.version, c.page_from, c.page_to, c.char_start, c.char_end, c.heading, c.language, c.text,
+    SELECT c.id, c.document_id, d.name, c.version, c.page_from, c.page_to, c.page_starts, c.char_start, c.char_end, c.heading,
+           c.language, c.text,
            CASE WHEN words IS NULL THEN f.nearness
                 WHEN vector IS NULL THEN f.relevance
                 ELSE coalesce(CASE WHEN c.language = 'en' THEN 1 ELSE foreign_weight END / (60 + f.near_place), 0)

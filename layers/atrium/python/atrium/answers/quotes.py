@@ -1,0 +1,156 @@
+"""Finds a quote in the text it is said to come from.
+
+Models copy with small changes: other quotation marks and dashes, other spacing, a hyphen of a broken line joined, another
+case, emphasis, invisible characters gone. The comparison forgives exactly these and nothing that carries meaning; what is
+found is given as a span of the original.
+"""
+
+import re
+import unicodedata
+from array import array
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from typing import Final
+
+Span = tuple[int, int]
+
+MIN_WEIGHT: Final = 4  # letters and digits, ideographs counting double: less proves nothing
+_SINGLE: Final = frozenset("'‘’‚‛`´‹›＇")
+_DOUBLE: Final = frozenset('"“”„‟«»「」『』＂')
+_DASHES: Final = frozenset("‐‑‒–—―−﹘﹣－")
+_SKIPPED: Final = re.compile(
+    r"\[\s*\d{1,3}(?:\s*,\s*\d{1,3})*\s*\]"  # markers, the model's own and those of the text
+    r"|(?<!\w)[*_]{1,3}(?=\S)|(?<=\S)[*_]{1,3}(?!\w)"  # emphasis
+)
+_EDGES: Final = re.compile(r"^(?:[\s\"'*_,;:!?()\[\]]|\.(?!\d))+|[\s\"'*_.,;:!?()\[\]]+$")
+_ELLIPSIS: Final = re.compile(r"\s*(?:\[\s*(?:\.{3}|…)\s*\]|\.{3,}|…)\s*")
+
+
+class _BrokenLine(Enum):
+    """What becomes of a hyphen that ends a line: of "exam-", "ple" and of "well-", "known"."""
+
+    KEPT = 0
+    JOINED = 1
+    HYPHENATED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """A text as it is compared, and for each of its characters the place in the original."""
+
+    text: str
+    places: array[int]
+
+
+def locate(quote: str, text: str) -> Span | None:
+    """Where `text` says `quote`: [start, end) in characters of `text`; None where it does not.
+
+    Whole words and numbers only: "legal" is not quoted from "illegal", nor "5" from "-5", "5.7" or "5%".
+    """
+    for broken in _BrokenLine:
+        wanted = _EDGES.sub("", _fold(quote, broken).text)
+        if weight(wanted) >= MIN_WEIGHT and (found := _search(wanted, _fold(text, broken))):
+            return found
+    return None
+
+
+def locate_parts(quote: str, text: str) -> list[Span]:
+    """The spans of a quote, in order: several where it leaves something out ("a … b"); none when any part is not there."""
+    if whole := locate(quote, text):
+        return [whole]
+    spans: list[Span] = []
+    for part in _ELLIPSIS.split(quote):
+        if not _EDGES.sub("", part):
+            continue
+        after = spans[-1][1] if spans else 0
+        found = locate(part, text[after:])
+        if found is None:
+            return []
+        spans.append((found[0] + after, found[1] + after))
+    return spans
+
+
+def _search(wanted: str, folded: _Folded) -> Span | None:
+    start = folded.text.find(wanted)
+    while start >= 0:
+        end = start + len(wanted)
+        if _is_whole(folded.text, start, end):
+            return folded.places[start], folded.places[end - 1] + 1
+        start = folded.text.find(wanted, start + 1)
+    return None
+
+
+def weight(text: str) -> int:
+    """How much a text can prove: its letters and digits, ideographs counting double."""
+    return sum((2 if _is_ideograph(each) else 1) for each in text if each.isalnum())
+
+
+def _is_ideograph(character: str) -> bool:
+    return "\u2e80" <= character <= "\ud7ff" or character >= "\U00020000"
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    """Whether no word or number goes on beyond the span, on either side."""
+    before, after = text[max(0, start - 2) : start][::-1], text[end : end + 2]
+    if _same_word(text[start], before) or _same_word(text[end - 1], after):
+        return False
+    return not (text[start].isdigit() and _in_number_before(before)) and not (text[end - 1].isdigit() and _in_number_after(after))
+
+
+def _same_word(edge: str, beyond: str) -> bool:
+    """`beyond`: the next characters outwards, the nearest first."""
+    if not beyond or not edge.isalnum() or _is_ideograph(edge):
+        return False
+    return (beyond[0].isalnum() and not _is_ideograph(beyond[0])) or unicodedata.combining(beyond[0]) > 0
+
+
+def _in_number_before(before: str) -> bool:
+    if before[:1] == "-":
+        return not before[1:2].isalnum()  # a sign, not a range or a compound
+    return before[:1] in {".", ","} or (before[:1] in {":", "/"} and before[1:2].isdigit())
+
+
+def _in_number_after(after: str) -> bool:
+    return after[:1] in {"%", "‰", "°"} or (after[:1] in {".", ",", ":", "/"} and after[1:2].isdigit())
+
+
+@lru_cache(maxsize=128)
+def _fold(text: str, broken: _BrokenLine) -> _Folded:
+    """Case, marks, dashes and spacing made one; markers, emphasis and what is invisible left out."""
+    characters: list[str] = []
+    places = array("q")
+    skipped = {place for found in _SKIPPED.finditer(text) for place in range(*found.span())}
+    for place, character in enumerate(text):
+        if place in skipped:
+            continue
+        if broken is not _BrokenLine.KEPT and character == "\n" and _ends_broken(characters):
+            if broken is _BrokenLine.JOINED:
+                characters.pop()
+                places.pop()
+            continue
+        for folded in _fold_character(character, after_digit=characters[-1:] != [] and characters[-1].isdigit()):
+            if folded != " " or (characters and characters[-1] != " "):
+                characters.append(folded)
+                places.append(place)
+    return _Folded("".join(characters), places)
+
+
+def _ends_broken(characters: list[str]) -> bool:
+    return len(characters) > 1 and characters[-1] == "-" and characters[-2].isalpha()
+
+
+@lru_cache(maxsize=8192)
+def _fold_character(character: str, *, after_digit: bool) -> str:
+    if character.isspace():
+        return " "
+    if character in _DASHES:
+        return "-"
+    if character in _SINGLE or character in _DOUBLE:
+        return "'" if after_digit and character in _SINGLE else '"'  # feet and inches stay apart
+    category = unicodedata.category(character)
+    if category in {"Cf", "Cc"}:
+        return ""
+    if category == "No":
+        return character  # 10² is not 102
+    return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
