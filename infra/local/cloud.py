@@ -3,6 +3,7 @@
 import fcntl
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from infra.local.console import console, step
-from infra.local.deploy import Site, build, deploy, outputs
+from infra.local.deploy import Site, bootstrap, build, deploy, outputs
 from infra.local.edge.launch import Edge, attach_edge, refuse_taken, start_edge
 from infra.local.emulator import Emulator, attach_emulator, snapshot, start_emulator
 from infra.local.postgres import PostgresServer, attach_postgres, start_postgres
@@ -56,15 +57,19 @@ def start(state_dir: Path, *, port: int = DEFAULT_PORT, emulator_port: int = 0, 
     settings = {name: dotenv[name.upper()] for name in SETTINGS if name.upper() in dotenv}
     with _exclusive(private_dir(state_dir, passable=True)):
         refuse_taken(state_dir, port)
-        with step("layers and functions"):
-            build()
-        with step("Postgres 18 with pgvector"):
-            postgres = start_postgres(state_dir / "postgres")
-        with step("AWS emulator"):
-            emulator = start_emulator(state_dir, emulator_port)
-        copy_provider_keys(emulator, dotenv)
+        with ThreadPoolExecutor(max_workers=1) as side:
+            building = side.submit(build)  # the longest step, and the others do not need it
+            with step("Postgres 18 with pgvector"):
+                postgres = start_postgres(state_dir / "postgres")
+            with step("AWS emulator"):
+                emulator = start_emulator(state_dir, emulator_port)
+                copy_provider_keys(emulator, dotenv)
+                site = Site(postgres, emulator, f"http://127.0.0.1:{port}", settings)
+                bootstrap(site, state_dir)
+            with step("layers and functions"):
+                building.result()
         with step("the stack (cdk deploy)"):
-            if deploy(Site(postgres, emulator, f"http://127.0.0.1:{port}", settings), state_dir):
+            if deploy(site, state_dir):
                 emulator = snapshot(state_dir)
             put_out = outputs(emulator)
         with step("the edge"):

@@ -76,12 +76,17 @@ def deploy(site: Site, state_dir: Path) -> bool:
     key = _key(site)
     if read_record(home / "deployed.json").get("key") == key and _in_place(site.emulator):
         return False
-    if _stack(site.emulator, _TOOLKIT).get("StackStatus") not in _COMPLETE:
-        _forget_assets(site.emulator)
-        _run_cdk(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], site, home)
     _run_cdk(["deploy", "--all", "--require-approval", "never"], site, home)
     write_record(home / "deployed.json", {"key": key})
     return True
+
+
+def bootstrap(site: Site, state_dir: Path) -> None:
+    """Give a new emulator what the CDK deploys through. Needs no layers yet."""
+    if _stack(site.emulator, _TOOLKIT).get("StackStatus") not in _COMPLETE:
+        _forget_assets(site.emulator)
+        home = private_dir(state_dir / "deploy")
+        _run_cdk(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], site, home, folder=home)  # where no cdk.json asks for a synth
 
 
 def outputs(emulator: Emulator) -> dict[str, str]:
@@ -135,7 +140,7 @@ def _inputs() -> Iterable[Path]:
     yield from sorted(Places("local").build.glob("*/*.hash"))
 
 
-def _run_cdk(arguments: list[str], site: Site, home: Path) -> None:
+def _run_cdk(arguments: list[str], site: Site, home: Path, *, folder: Path = CLONE) -> None:
     if not _CDK.exists():
         raise LocalCloudError("The AWS CDK is not installed: run make cdk.")
     log = home / "deploy.log"
@@ -143,7 +148,7 @@ def _run_cdk(arguments: list[str], site: Site, home: Path) -> None:
     with log.open("wb") as output:
         answer = subprocess.run(
             [str(_CDK), *arguments, *context, "--output", str(home / "cdk.out"), "--ci", "--no-notices"],
-            cwd=CLONE, env=_environment(site, home), stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False,
+            cwd=folder, env=_environment(site, home), stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False,
         )  # fmt: skip
     if answer.returncode != 0:
         raise LocalCloudError(f"cdk {arguments[0]} failed; all of it is in {log}.\n{_failures(log)}")
