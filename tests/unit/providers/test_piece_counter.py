@@ -1,0 +1,20 @@
+"""The token count for models whose vocabulary is too heavy to carry."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atrium.providers.piece_counter import PieceCounter
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=300))
+def test_pieces_cover_the_text_and_none_can_hide_many_tokens(text: str) -> None:
+    spans = PieceCounter().offsets(text)
+    assert "".join(text[start:end] for start, end in spans) == text
+    assert all(len(text[start:end].encode()) <= 12 for start, end in spans)
+
+
+def test_ordinary_words_are_counted_as_tokenizers_count_them() -> None:
+    text = "The pump runs at 2,900 rpm."
+    pieces = [text[start:end] for start, end in PieceCounter().offsets(text)]
+    assert pieces == ["The", " pump", " runs", " at", " 2", ",", "900", " rpm", "."]
+    assert PieceCounter().special_tokens == 0

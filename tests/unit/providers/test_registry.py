@@ -1,0 +1,59 @@
+"""From a model's name to its adapter."""
+
+from pathlib import Path
+
+import pytest
+
+from atrium.kernel.errors import InvalidInput
+from atrium.providers import registry
+from atrium.providers.credentials import Credentials
+from atrium.providers.extractive import ExtractiveChat
+from atrium.providers.local_embedder import LocalEmbedder
+from atrium.providers.openai import OpenAIChat, OpenAIEmbedder
+
+
+async def no_keys(provider: str) -> Credentials:
+    raise AssertionError(f"{provider} was asked for its key before anything was sent")
+
+
+def test_every_known_chat_model_has_an_adapter(tmp_path: Path) -> None:
+    for spec in registry.chat_specs():
+        model = registry.chat_model(spec.model, credentials=no_keys, model_dir=tmp_path)
+        assert isinstance(model, ExtractiveChat if spec.model.startswith("local/") else OpenAIChat)
+        assert 0 < spec.max_output <= spec.context_window
+
+
+def test_every_known_space_has_an_adapter_of_its_size(tmp_path: Path) -> None:
+    for space in registry.embedding_spaces():
+        embedder = registry.embedder(space.model, credentials=no_keys, model_dir=tmp_path)
+        assert isinstance(embedder, LocalEmbedder if space.model.startswith("local/") else OpenAIEmbedder)
+        assert (embedder.dimensions, embedder.max_tokens) == (space.dimensions, space.max_tokens)
+
+
+def test_spaces_have_distinct_ids_for_ever() -> None:
+    assert {space.id: space.model for space in registry.embedding_spaces()} == {
+        1: "local/all-minilm-l6-v2",
+        2: "openai/text-embedding-3-small",
+        3: "openai/text-embedding-3-large",
+    }
+
+
+def test_the_local_model_is_shared(tmp_path: Path) -> None:
+    one, other = (registry.embedder("local/all-minilm-l6-v2", credentials=no_keys, model_dir=tmp_path) for _ in range(2))
+    assert one is other
+
+
+@pytest.mark.parametrize("name", ["gpt-4.1-mini", "openai/", "", "nobody/none", "local/all-minilm-l6-v2"])
+def test_an_unknown_chat_model_is_refused_with_what_exists(name: str) -> None:
+    with pytest.raises(InvalidInput, match=r"local/extractive, openai/gpt-4\.1"):
+        registry.chat_model(name, credentials=no_keys)
+
+
+@pytest.mark.parametrize("name", ["local/extractive", "text-embedding-3-small"])
+def test_an_unknown_embedding_model_is_refused_with_what_exists(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="local/all-minilm-l6-v2, openai/text-embedding-3-small"):
+        registry.embedder(name, credentials=no_keys, model_dir=tmp_path)
+
+
+def test_a_models_own_name() -> None:
+    assert registry.own_name("openai/gpt-4.1-mini") == "gpt-4.1-mini"

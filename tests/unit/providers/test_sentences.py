@@ -1,0 +1,42 @@
+"""Cutting text into sentences that can be quoted."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atrium.providers.sentences import sentences
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One. Two! Three?", ["One.", "Two!", "Three?"]),
+        (
+            "Dr. Smith paid $3.50 to J. Doe, e.g. for No. 7. Then he left.",
+            ["Dr. Smith paid $3.50 to J. Doe, e.g. for No. 7.", "Then he left."],
+        ),
+        ("He said “Stop.” She went on.", ["He said “Stop.”", "She went on."]),
+        ("The U.S. Army came. It stayed.", ["The U.S. Army came.", "It stayed."]),
+        ("A title\n\nIts text.", ["A title", "Its text."]),
+        ("Warranty\nThe warranty period is two years.", ["Warranty", "The warranty period is two years."]),
+        ("Tools:\n- a hammer\n- a saw", ["Tools:", "- a hammer", "- a saw"]),
+        ("今天天气很好。我们去公园！", ["今天天气很好。", "我们去公园！"]),
+        ("", []),
+        (" \n ", []),
+    ],
+)
+def test_where_sentences_end(text: str, expected: list[str]) -> None:
+    assert list(sentences(text)) == expected
+
+
+def test_a_wrapped_line_does_not_end_a_sentence() -> None:
+    text = "The warranty period of this product is two full years from\nthe day on which it was bought. Keep the receipt."
+    assert list(sentences(text)) == [text[: text.index(" Keep")], "Keep the receipt."]
+
+
+@given(st.text(alphabet='ab. !?\n-1A"”)', max_size=80))
+def test_sentences_are_pieces_of_the_text_in_order(text: str) -> None:
+    at = 0
+    for sentence in sentences(text):
+        at = text.index(sentence, at) + len(sentence)
+    assert "".join("".join(sentences(text)).split()) == "".join(text.split())
