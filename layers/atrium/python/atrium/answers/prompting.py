@@ -14,7 +14,7 @@ from atrium.providers.base import Message
 NO_ANSWER: Final = "I could not find an answer to this in your documents."
 _BYTES_PER_TOKEN: Final = 3  # English has about 4; other languages and tables fewer, and too long is refused
 _RULES: Final = """\
-You answer questions from the numbered passages that the user's documents contain, and from nothing else.
+You answer questions from numbered passages of the user's documents, and from nothing else.
 
 Rules:
 1. Rest every statement on a passage: quote the words that say so, exactly as the passage has them, in double quotation \
@@ -51,4 +51,4 @@ def _passage(source: Source, nonce: str) -> str:
     hit = source.hit
     page = f' page="{hit.page_from}"' if hit.page_from is not None else ""
     name = hit.document_name.replace('"', "'").replace("<", "‹").replace(">", "›")
-    return f'<passage-{nonce} number="{source.marker}" document="{name}"{page}>\n{hit.text}\n</passage-{nonce}>'
+    return f'<passage-{nonce} document="{name}"{page}>\n[{source.marker}] {hit.text}\n</passage-{nonce}>'

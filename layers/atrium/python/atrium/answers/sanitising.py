@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from atrium.answers.invisible import visible
 
-REMOVED: Final = "[link removed]"
+REMOVED: Final = "‹link removed›"
 _PATIENCE: Final = 2048  # characters that may wait: no honest link is longer
 _SCHEMES: Final = ("http://", "https://", "ftp://", "ftps://", "ws://", "wss://", "mailto:", "www.")
 _ADDRESS: Final = re.compile(r"(?:(?:https?|ftps?|wss?)://|mailto:|www\.)[^\s<>\"')\]]+", re.IGNORECASE)
@@ -107,7 +107,8 @@ class Sanitiser:
         if following == "(":
             return self._link(at, end, final, image=image)
         if image:
-            return "", (_matching(self._held, end + 1, "[", "]") or end if following == "[" else end) + 1
+            label = _matching(self._held, end + 1, "[", "]") if following == "[" else end
+            return ("", (label or end) + 1) if label or final else None
         return self._label(at, end, defines=following == ":" and self._starts_line(at))
 
     def _label(self, at: int, end: int, *, defines: bool) -> _Step:

@@ -1,0 +1,170 @@
+"""Citations are read as sentences end, and proved against the passage they name."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atrium.answers.citations import CitationReader, split_sentences
+from atrium.answers.models import Citation, Source
+from atrium.retrieval.models import Hit
+
+FIRST = "Refunds are paid within 14 days after receipt. Shipping costs are not refunded."
+SECOND = "The warranty lasts two years. It covers parts (not labour), says Dr. Smith."
+NO_ANSWER = "Nothing was found."
+
+
+def source(marker: int, text: str, start: int = 0) -> Source:
+    hit = Hit(
+        chunk_id=UUID(int=marker), document_id=UUID(int=10 + marker), document_name=f"{marker}.pdf", version=1,
+        page_from=3, page_to=4, page_starts=(start + 40,), char_start=start, char_end=start + len(text),
+        heading="", language="en", text=text, score=1.0, vector_score=None, keyword_score=None,
+    )  # fmt: skip
+    return Source(marker, hit)
+
+
+SOURCES = (source(1, FIRST, 1000), source(2, SECOND, 500))
+
+
+def read(answer: str) -> tuple[list[Citation], list[str]]:
+    reader = CitationReader(SOURCES, NO_ANSWER)
+    citations = [*reader.feed(answer), *reader.finish()]
+    return citations, reader.unsupported
+
+
+def test_a_quote_is_proved_with_its_place() -> None:
+    (citation,), unsupported = read('You get your money "within 14 days after receipt" [1].')
+
+    assert (citation.quote, citation.char_start, citation.char_end) == ("within 14 days after receipt", 1017, 1045)
+    assert (citation.verified, citation.marker, citation.document_name) == (True, 1, "1.pdf")
+    assert unsupported == []
+
+
+def test_a_copied_sentence_is_a_quote() -> None:
+    citations, unsupported = read("The warranty lasts two years. [2] Shipping costs are not refunded. [1]")
+
+    assert [(each.marker, each.quote) for each in citations] == [
+        (2, "The warranty lasts two years"),
+        (1, "Shipping costs are not refunded"),
+    ]
+    assert unsupported == []
+
+
+def test_the_page_is_the_quotes_own() -> None:
+    (early,), _ = read('"Refunds are paid" [1].')
+    (late,), _ = read('"Shipping costs are not refunded" [1].')
+
+    assert (early.page, late.page) == (3, 4)
+
+
+def test_the_stored_texts_characters_are_given() -> None:
+    (citation,), _ = read("It COVERS  “parts (not labour)” [2].")
+
+    assert citation.quote == "parts (not labour"
+
+
+def test_an_invented_quote_is_not_verified() -> None:
+    (citation,), unsupported = read('It says "refunds take a whole year" [1].')
+
+    assert (citation.verified, citation.char_start, citation.char_end) == (False, None, None)
+    assert citation.quote == "refunds take a whole year"
+    assert unsupported == ['It says "refunds take a whole year" [1].']
+
+
+def test_a_true_quote_does_not_cover_for_an_invented_one() -> None:
+    citations, unsupported = read('"The warranty lasts two years" [2], and "shipping is free" [1].')
+
+    assert [each.verified for each in citations] == [True, False]
+    assert len(unsupported) == 1
+
+
+def test_a_quote_of_another_passage_is_not_verified() -> None:
+    (citation,), unsupported = read('"The warranty lasts two years" [1].')
+
+    assert not citation.verified
+    assert len(unsupported) == 1
+
+
+def test_sentences_without_a_citation_are_listed() -> None:
+    answer = 'Here is what I found.\n- "Refunds are paid" [1]\n- Ask a lawyer!\nThe moon is hollow. "The warranty lasts two years" [2].'
+
+    citations, unsupported = read(answer)
+
+    assert len(citations) == 2
+    assert unsupported == ["Here is what I found.", "- Ask a lawyer!", "The moon is hollow."]
+
+
+def test_a_paraphrase_proves_nothing() -> None:
+    (citation,), unsupported = read("You will be reimbursed in two weeks [1].")
+
+    assert (citation.verified, citation.quote) == (False, "")
+    assert unsupported == ["You will be reimbursed in two weeks [1]."]
+
+
+def test_a_passage_that_was_not_given_is_no_citation() -> None:
+    citations, unsupported = read('"Refunds are paid" [7].')
+
+    assert citations == []
+    assert unsupported == ['"Refunds are paid" [7].']
+
+
+def test_several_markers_vouch_for_the_same() -> None:
+    sources = (SOURCES[0], Source(3, replace(SOURCES[0].hit, document_name="copy.pdf")))
+    reader = CitationReader(sources)
+
+    citations = [*reader.feed('"Refunds are paid" [1][3]. "Shipping costs" [1, 3].'), *reader.finish()]
+
+    assert [each.marker for each in citations] == [1, 3, 1, 3]
+    assert reader.unsupported == []
+
+
+def test_the_same_place_is_cited_once() -> None:
+    citations, _ = read('"Refunds are paid" [1]. Again: "Refunds are paid" [1].')
+
+    assert len(citations) == 1
+
+
+def test_saying_that_there_is_nothing_is_no_statement() -> None:
+    assert read(NO_ANSWER) == ([], [])
+    assert read("  ...  ") == ([], [])
+
+
+def test_citations_come_as_soon_as_their_sentence_ends() -> None:
+    reader = CitationReader(SOURCES)
+
+    assert list(reader.feed('"Refunds are paid" [1')) == []
+    assert list(reader.feed("]. ")) == []
+    assert len(list(reader.feed("The"))) == 1
+
+
+def test_abbreviations_and_numbers_do_not_end_a_sentence() -> None:
+    assert split_sentences("See Fig. 3 and e.g. this. Then 3.5 days. End") == [
+        "See Fig. 3 and e.g. this.",
+        " Then 3.5 days.",
+        " End",
+    ]
+
+
+@given(
+    answer=st.sampled_from(
+        [
+            'Money comes "within 14 days after receipt" [1]. The warranty lasts two years. [2]\n- Made up [1].\n"parts" and "labour" [2]!',
+            "Refunds are paid within 14 days after receipt.[1]The warranty lasts two years.[2] Nobody said that.",
+        ]
+    ),
+    cuts=st.lists(st.integers(0, 150), max_size=6),
+)
+def test_the_cuts_between_tokens_change_nothing(answer: str, cuts: list[int]) -> None:  # fmt: skip
+    places = [0, *sorted(min(cut, len(answer)) for cut in cuts), len(answer)]
+    reader = CitationReader(SOURCES)
+
+    citations = [each for start, end in zip(places, places[1:], strict=False) for each in reader.feed(answer[start:end])]
+
+    assert [*citations, *reader.finish()] == read(answer)[0]
+    assert reader.unsupported == read(answer)[1]
+
+
+@given(text=st.text(max_size=300))
+def test_any_text_is_split_without_a_gap(text: str) -> None:
+    assert "".join(split_sentences(text)) == text
