@@ -21,9 +21,12 @@ _INFO: Final = {
 
 def merged_document() -> dict[str, Any]:
     """The document, made from the code of every area."""
-    runtime = Runtime(Settings())
-    apps = [importlib.import_module(f"functions.{area.name}.app").create_app(runtime) for area in AREAS]
-    return merge(apps)
+    return merge(list(area_apps(Runtime(Settings())).values()))
+
+
+def area_apps(runtime: Runtime) -> dict[str, FastAPI]:
+    """Every area's application over one runtime, by its name."""
+    return {area.name: importlib.import_module(f"functions.{area.name}.app").create_app(runtime) for area in AREAS}
 
 
 def merge(apps: list[FastAPI]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from atrium.kernel.principal import Operator
 from atrium.tenancy.api_keys import ApiKeyService
 from atrium.tenancy.sessions import SessionService
-from atrium.web.auth import admission_of
+from atrium.web.auth import admission_of, api_key_of
 
 
 async def session_service(request: Request) -> SessionService:
@@ -24,7 +24,7 @@ async def api_key_service(request: Request) -> ApiKeyService:
 
 async def operator(request: Request) -> Operator | None:
     """The operator, when the request carries a key; a key that is not the operator's is refused."""
-    key = request.headers.get("x-api-key")
+    key = api_key_of(request)
     return None if key is None else await admission_of(request).operator(key)
 
 

@@ -15,8 +15,11 @@ from atrium.ports.queue import Queue
 from atrium.ports.secrets import Secrets
 from atrium.ports.storage import ObjectStorage
 from atrium.ports.workflow import Workflow
+from atrium.providers.base import ChatModel, Embedder
+from atrium.providers.extractive import ExtractiveChat
 from atrium.runtime import Runtime
 from infra.areas import area_for
+from tests.factories.documents import MODEL, HashEmbedder
 from tests.fakes.memory import MemoryQueue, MemorySecrets, MemoryStorage, MemoryWorkflow
 
 PASSWORD = "secret123"
@@ -29,8 +32,10 @@ class LocalRuntime(Runtime):
     """A runtime over a test's database and the ports in memory."""
 
     def __init__(self, settings: Settings, database: Database, **changed: object) -> None:
-        super().__init__(settings.model_copy(update=changed))
+        super().__init__(settings.model_copy(update={"embedding_model": MODEL, **changed}))
         self._database = database
+        self._embedder = HashEmbedder()
+        self.memory_storage = MemoryStorage()
         self.memory_secrets = MemorySecrets({settings.keyring_secret: new_keyring()})
         self.memory_queue = MemoryQueue()
 
@@ -44,7 +49,7 @@ class LocalRuntime(Runtime):
 
     @cached_property
     def storage(self) -> ObjectStorage:
-        return MemoryStorage()
+        return self.memory_storage
 
     @cached_property
     def ingest_queue(self) -> Queue:
@@ -57,6 +62,12 @@ class LocalRuntime(Runtime):
     @cached_property
     def pipeline(self) -> Workflow:
         return MemoryWorkflow()
+
+    async def embedder(self, name: str) -> Embedder:
+        return self._embedder if name == MODEL else await super().embedder(name)
+
+    async def chat_model(self, name: str) -> ChatModel:
+        return ExtractiveChat() if name == "local/extractive" else await super().chat_model(name)
 
 
 class WholeApi:

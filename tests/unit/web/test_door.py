@@ -116,7 +116,8 @@ class TestBodies:
         assert (await post(http, b'{"name": "a"}', kind)).status_code == 200
 
     @pytest.mark.parametrize(
-        "kind", [None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "json", "é/ü",
+        "kind",
+        [None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "json", "é/ü",
                  "application/json; charset=latin-1", "application/json; charset*=utf-16''x"]
     )  # fmt: skip
     async def test_another_type_is_415(self, http: httpx.AsyncClient, kind: str | None) -> None:

@@ -92,7 +92,7 @@ async def authenticate(request: Request) -> Admitted:
     Errors: Unauthenticated, RateLimited, Unavailable. The outcome is in `request.state` for the rest of the request.
     """
     admission = admission_of(request)
-    key, bearer = _single(request, "x-api-key"), _bearer(request)
+    key, bearer = api_key_of(request), _bearer(request)
     if key is not None:
         admit = partial(admission.by_api_key, key)
     elif bearer is None:
@@ -113,6 +113,11 @@ def admission_of(request: Request) -> Admission:
         state.admission = Admission(state.runtime.database, state.runtime.keyring, state.runtime.settings)
     admission: Admission = state.admission
     return admission
+
+
+def api_key_of(request: Request) -> str | None:
+    """What `X-API-Key` holds."""
+    return _single(request, "x-api-key")
 
 
 def _bearer(request: Request) -> str | None:

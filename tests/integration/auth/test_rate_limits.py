@@ -1,0 +1,160 @@
+"""Buckets: how many, for whom, when again, and what a caller is told."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from atrium.db import Database
+from atrium.kernel.settings import Settings
+from functions.auth.app import create_app
+from tests.factories.auth import PASSWORD, UNLIMITED, LocalRuntime, bearer, client, make_key, register
+
+Admin = psycopg.AsyncConnection[dict[str, Any]]
+
+
+def limited(settings: Settings, database: Database, **limits: int) -> LocalRuntime:
+    return LocalRuntime(settings, database, **(UNLIMITED | limits))
+
+
+async def me(http: httpx.AsyncClient, headers: dict[str, str]) -> httpx.Response:
+    return await http.get("/api/v1/auth/me", headers=headers)
+
+
+async def wrong_login(http: httpx.AsyncClient, email: str) -> int:
+    return (await http.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD})).status_code
+
+
+async def rewind(admin: Admin, seconds: float) -> None:
+    """As if the buckets had rested for so long."""
+    await admin.execute("UPDATE atrium.rate_buckets SET updated_at = updated_at - make_interval(secs => %s)", [seconds])
+
+
+class TestPrincipals:
+    async def test_a_user_has_their_tokens_and_then_waits(
+        self, settings: Settings, database: Database, admin_connection: Admin
+    ) -> None:
+        async with client(create_app(limited(settings, database, rate_limit_principal=3))) as http:
+            headers = bearer(await register(http))
+            remaining = []
+            for _ in range(3):
+                answer = await me(http, headers)
+                assert answer.headers["ratelimit-limit"] == "3"
+                remaining.append(answer.headers["ratelimit-remaining"])
+            assert remaining[0] == "2"
+            # The bucket refills while we ask; as if no time had passed:
+            await admin_connection.execute("UPDATE atrium.rate_buckets SET tokens = 0, updated_at = now() + interval '1 second'")
+            refused = await me(http, headers)
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+            assert refused.json()["type"] == "urn:atrium:problem:rate-limited"
+            await rewind(admin_connection, 2)
+            assert (await me(http, headers)).status_code == 200
+
+    async def test_the_tenants_bucket_is_shared_by_its_keys(
+        self, settings: Settings, database: Database, admin_connection: Admin
+    ) -> None:
+        async with client(create_app(limited(settings, database, rate_limit_tenant=100))) as http:
+            session = await register(http)
+            keys = [{"X-API-Key": (await make_key(http, session))["key"]} for _ in range(2)]
+            await admin_connection.execute(
+                "UPDATE atrium.rate_buckets SET tokens = 0, updated_at = now() + interval '1 minute' WHERE bucket LIKE 'tenant:%'"
+            )
+            assert [(await me(http, key)).status_code for key in keys] == [429, 429]
+
+    async def test_one_tenants_flood_is_not_anothers(
+        self, settings: Settings, database: Database, admin_connection: Admin
+    ) -> None:
+        async with client(create_app(limited(settings, database))) as http:
+            loud, quiet = await register(http), await register(http, "eve@example.com", "Quiet")
+            await me(http, bearer(loud))
+            await admin_connection.execute("UPDATE atrium.rate_buckets SET tokens = 0, updated_at = now() + interval '1 minute'")
+            assert (await me(http, bearer(loud))).status_code == 429
+            assert (await me(http, bearer(quiet))).status_code == 200
+
+    async def test_no_more_pass_at_once_than_there_are_tokens(
+        self, settings: Settings, database: Database, admin_connection: Admin
+    ) -> None:
+        async with client(create_app(limited(settings, database, rate_limit_principal=5))) as http:
+            headers = bearer(await register(http))
+            await me(http, headers)
+            # A bucket from the future does not refill during the test.
+            await admin_connection.execute("UPDATE atrium.rate_buckets SET tokens = 4, updated_at = now() + interval '1 minute'")
+            answers = await asyncio.gather(*(me(http, headers) for _ in range(12)))
+            assert sorted(answer.status_code for answer in answers) == [200] * 4 + [429] * 8
+
+
+class TestPublic:
+    async def test_an_address_has_20_a_minute(self, settings: Settings, database: Database, admin_connection: Admin) -> None:
+        async with client(create_app(limited(settings, database, rate_limit_public=20))) as http:
+            statuses = [await wrong_login(http, f"user{number}@example.com") for number in range(22)]
+            assert statuses[:20] == [401] * 20
+            assert statuses[21] == 429
+            answer = await http.post("/api/v1/auth/refresh", json={"refresh_token": "x"})
+            assert answer.status_code == 429
+            assert 1 <= int(answer.headers["retry-after"]) <= 3
+            await rewind(admin_connection, 4)
+            assert await wrong_login(http, "another@example.com") == 401
+
+    async def test_an_email_has_its_own_whatever_the_address(self, settings: Settings, database: Database) -> None:
+        app = create_app(limited(settings, database, rate_limit_public=20))
+        statuses = []
+        for number in range(22):
+            transport = httpx.ASGITransport(app, client=(f"192.0.2.{number}", 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://t") as http:
+                statuses.append(await wrong_login(http, "Ada@example.com" if number % 2 else "ada@EXAMPLE.com"))
+        assert statuses[0] == 401
+        assert statuses[-1] == 429
+
+    async def test_what_a_client_says_of_its_address_is_not_believed(self, settings: Settings, database: Database) -> None:
+        async with client(create_app(limited(settings, database, rate_limit_public=2))) as http:
+            statuses = []
+            for number in range(3):
+                claimed = {"X-Forwarded-For": f"192.0.2.{number}", "X-Real-IP": "192.0.2.9", "Forwarded": "for=192.0.2.8"}
+                answer = await http.post("/api/v1/auth/refresh", json={"refresh_token": "x"}, headers=claimed)
+                statuses.append(answer.status_code)
+            assert statuses == [401, 401, 429]
+
+    @pytest.mark.parametrize(
+        ("one", "other", "shared"),
+        [
+            ("2001:db8::1", "2001:db8::2", True),
+            ("2001:db8::1", "2001:db8:0:1::1", False),
+            ("192.0.2.1", "192.0.2.2", False),
+        ],
+    )
+    async def test_an_ipv6_caller_has_one_bucket_for_its_network(
+        self, settings: Settings, database: Database, one: str, other: str, shared: bool
+    ) -> None:
+        admission = create_app(limited(settings, database)).state.runtime
+        from atrium.tenancy.admission import Admission
+
+        buckets = Admission(admission.database, admission.keyring, admission.settings)
+        assert (await buckets.public_buckets(one) == await buckets.public_buckets(other)) is shared
+
+    async def test_addresses_and_emails_are_not_stored(
+        self, settings: Settings, database: Database, admin_connection: Admin
+    ) -> None:
+        async with client(create_app(limited(settings, database))) as http:
+            await wrong_login(http, "ada@example.com")
+        names = [
+            row["bucket"] for row in await (await admin_connection.execute("SELECT bucket FROM atrium.rate_buckets")).fetchall()
+        ]
+        assert sorted(name.split(":")[0] for name in names) == ["email", "ip"]
+        assert all("ada" not in name and "127" not in name for name in names)
+
+
+async def test_with_the_database_down_everything_is_closed(settings: Settings) -> None:
+    nowhere = settings.model_copy(update={"database_port": 1})
+    database = Database(nowhere)
+    runtime = LocalRuntime(nowhere, database)
+    async with client(create_app(runtime)) as http:
+        from atrium.tenancy.keys import new_key
+
+        for answer in (
+            await me(http, {"X-API-Key": new_key().text}),
+            await http.post("/api/v1/auth/login", json={"email": "a@b.com", "password": PASSWORD}),
+        ):
+            assert answer.status_code == 503
+            assert answer.json()["type"] == "urn:atrium:problem:unavailable"

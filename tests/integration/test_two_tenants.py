@@ -1,0 +1,149 @@
+"""Every operation of the merged document, asked by one tenant for what is another's.
+
+An operation that is not in the table below fails the test: say there how it is reached.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import httpx
+import pytest
+
+from atrium.db import Database
+from atrium.kernel.ids import new_id
+from atrium.kernel.principal import Principal, PrincipalKind, Role, TenantId
+from atrium.kernel.settings import Settings
+from infra.openapi import area_apps
+from tests.factories.auth import UNLIMITED, LocalRuntime, WholeApi, bearer, client, make_key, register
+from tests.factories.documents import World as DocumentWorld
+
+DOCUMENT: Final = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text(encoding="utf-8"))
+OPERATIONS: Final = {
+    operation["operationId"]: (method.upper(), path, operation)
+    for path, item in DOCUMENT["paths"].items()
+    for method, operation in item.items()
+}
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How an operation is reached: `thing` is whose id its path takes, `body` what it needs to be understood."""
+
+    thing: str = ""
+    body: dict[str, Any] = field(default_factory=dict)
+
+
+PUBLIC: Final = {
+    "register", "login", "refresh", "status", "healthz", "readyz", "health", "health_live", "health_ready", "signing_keys",
+}  # fmt: skip
+QUESTION: Final = {"question": "What is the answer?", "top_k": 1}
+REACH: Final = {
+    "logout": Reach(),
+    "me": Reach(),
+    "list_api_keys": Reach(),
+    "create_api_key": Reach(body={"name": "k"}),
+    "delete_api_key": Reach("api_key"),
+    "create_document": Reach(body={"name": "note.txt", "content": "The answer is 42."}),
+    "list_documents": Reach(),
+    "get_document": Reach("document"),
+    "delete_document": Reach("document"),
+    "get_status": Reach("document"),
+    "list_chunks": Reach("document"),
+    "get_download": Reach("document"),
+    "search": Reach(body={"query": "answer"}),
+    "query": Reach(body=QUESTION),
+    "stream_answer": Reach(body=QUESTION),
+    "query_sync": Reach(body=QUESTION),
+}
+ADDRESSED: Final = sorted(name for name, reach in REACH.items() if reach.thing and name in OPERATIONS)
+PRIVATE: Final = sorted(name for name in REACH if name in OPERATIONS)
+
+
+@dataclass
+class World:
+    """Two tenants; the first has one thing of each kind."""
+
+    http: httpx.AsyncClient
+    first: dict[str, str]
+    second: dict[str, str]
+    things: dict[str, str]
+
+    async def ask(self, name: str, headers: dict[str, str], identifier: str = "") -> httpx.Response:
+        method, path, operation = OPERATIONS[name]
+        body = REACH[name].body if "requestBody" in operation else None
+        return await self.http.request(method, path.replace("{id}", identifier), json=body or None, headers=headers)
+
+
+@pytest.fixture
+async def world(settings: Settings, database: Database) -> AsyncIterator[World]:
+    runtime = LocalRuntime(settings, database, **UNLIMITED)
+    async with client(WholeApi(area_apps(runtime))) as http:
+        ada, eve = await register(http), await register(http, "eve@example.com", "Other")
+        key = await make_key(http, ada)
+        yield World(http, bearer(ada), bearer(eve), {"api_key": key["id"], "document": await _published(runtime, ada)})
+
+
+async def _published(runtime: LocalRuntime, session: dict[str, Any]) -> str:
+    """A searchable document of the session's tenant."""
+    documents = DocumentWorld(runtime.settings, runtime.database)
+    runtime.memory_storage = documents.storage
+    owner = Principal(TenantId(UUID(session["org"]["id"])), PrincipalKind.USER, UUID(session["user"]["id"]), Role.ADMIN)
+    document = await documents.ready(owner, "secret.txt", "The answer is 42, and it is nobody else's business.")
+    assert document.ready_version == 1
+    return str(document.id)
+
+
+def test_every_operation_is_in_the_table() -> None:
+    assert set(OPERATIONS) == (PUBLIC | set(REACH)) & set(OPERATIONS)
+
+
+def test_what_has_an_id_in_its_path_says_whose() -> None:
+    assert [name for name in PRIVATE if "{" in OPERATIONS[name][1]] == ADDRESSED
+
+
+def test_what_is_public_is_meant_to_be() -> None:
+    assert {name for name, (_, _, operation) in OPERATIONS.items() if "security" not in operation} <= PUBLIC
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+async def test_nobody_is_401(world: World, name: str) -> None:
+    answer = await world.ask(name, {}, str(new_id()))
+    assert (answer.status_code, answer.json()["type"]) == (401, "urn:atrium:problem:unauthenticated")
+
+
+@pytest.mark.parametrize("name", ADDRESSED)
+async def test_anothers_and_absent_are_the_same_404(world: World, name: str) -> None:
+    thing = world.things[REACH[name].thing]
+    others, absent = await world.ask(name, world.second, thing), await world.ask(name, world.second, str(new_id()))
+    assert others.status_code == absent.status_code == 404
+    assert others.json() | {"instance": ""} == absent.json() | {"instance": ""}
+    unlike = {"x-request-id", "ratelimit-remaining", "ratelimit-reset"}
+    assert {k: v for k, v in others.headers.items() if k not in unlike} == {
+        k: v for k, v in absent.headers.items() if k not in unlike
+    }
+
+
+@pytest.mark.parametrize("name", ADDRESSED)
+async def test_the_owner_still_has_it(world: World, name: str) -> None:
+    thing = world.things[REACH[name].thing]
+    await world.ask(name, world.second, thing)
+    answer = await world.ask(name, world.first, thing)
+    assert answer.status_code in {200, 204}, answer.text
+
+
+@pytest.mark.parametrize("name", sorted(set(PRIVATE) - set(ADDRESSED)))
+async def test_no_answer_mentions_what_is_anothers(world: World, name: str) -> None:
+    answer = await world.ask(name, world.second)
+    assert answer.status_code < 300, answer.text
+    for thing in (*world.things.values(), "nobody else's business", "secret.txt"):
+        assert thing not in answer.text
+
+
+@pytest.mark.parametrize("name", sorted({"search", "query", "stream_answer", "query_sync"} & set(OPERATIONS)))
+async def test_the_owner_is_answered_from_it(world: World, name: str) -> None:
+    answer = await world.ask(name, world.first)
+    assert world.things["document"] in answer.text
