@@ -172,7 +172,7 @@ async def test_a_stream_without_an_end_is_not_taken_for_a_whole_answer() -> None
 
 async def test_closing_the_iterator_ends_the_providers_call(server: OpenAIServer, chat: OpenAIChat) -> None:
     server.script(Script(answer="word " * 200, frame_delay=0.01))
-    async with aclosing(chat.stream(request())) as events:  # type: ignore[type-var]
+    async with aclosing(chat.stream(request())) as events:
         async for _ in events:
             break
     await asyncio.wait_for(server.abandoned.wait(), 3)

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import struct
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,7 +51,7 @@ class ExtractiveChat:
     def __init__(self, embedder: Embedder | None = None) -> None:
         self._embedder = embedder
 
-    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Quote, word by word, each quote verbatim and followed by its passage's marker: `… [2]`."""
         question = request.question or next((each.content for each in reversed(request.messages) if each.role == "user"), "")
         answer = await self.answer(question, request.passages)

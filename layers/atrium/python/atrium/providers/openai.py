@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from itertools import batched
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -70,7 +70,7 @@ class OpenAIChat:
     def __init__(self, credentials: CredentialsSource) -> None:
         self._connection = _Connection(credentials)
 
-    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Yield the answer as it comes. `request.timeout` bounds the whole call, retries included."""
         client = await self._connection.client()
         deadline = asyncio.get_running_loop().time() + request.timeout
