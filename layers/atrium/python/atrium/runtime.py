@@ -18,7 +18,7 @@ from atrium.ports.secrets import Secrets, SecretsManagerSecrets
 from atrium.ports.storage import ObjectStorage, S3Storage
 from atrium.ports.workflow import StepFunctionsWorkflow, Workflow
 from atrium.providers import registry
-from atrium.providers.base import ChatModel, Embedder
+from atrium.providers.base import ChatModel, Closable, Embedder
 
 _KEY_SECONDS: Final = 300
 
@@ -91,6 +91,9 @@ class Runtime:
         """Close what was opened."""
         if "database" in self.__dict__:
             await self.database.close()
+        for model in (*self._chat_models.values(), *self._embedders.values()):
+            if isinstance(model, Closable):
+                await model.close()
 
 
 class ProviderKeys:

@@ -1,8 +1,8 @@
 """The two interfaces that a provider implements, one or both, and the shapes they speak."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ ChatEvent = TextDelta | Completed
 class ChatModel(Protocol):
     """A provider of answers. Errors: `ProviderUnavailable` (retryable), `ProviderError` (not)."""
 
-    def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+    def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Yield `TextDelta`s, then one `Completed`. Closing the iterator cancels the provider's call."""
         ...
 
@@ -115,4 +115,13 @@ class Embedder(Protocol):
 
     async def embed(self, texts: Sequence[str], kind: Literal["document", "query"]) -> Vectors:
         """One L2-normalised vector per text, in order."""
+        ...
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A provider that holds connections."""
+
+    async def close(self) -> None:
+        """Close them; the provider can be used again."""
         ...
