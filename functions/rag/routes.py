@@ -6,7 +6,7 @@ from fastapi import Request, Response
 
 from atrium.web.problems import problem_responses
 from atrium.web.routing import NOT_IDEMPOTENT, area_router
-from atrium.web.sse import MEDIA_TYPE, sse_response
+from atrium.web.sse import CONTENT, MEDIA_TYPE, sse_response
 from functions.rag.dependencies import Answers, Asker, Retrieval
 from functions.rag.schemas import AnswerOut, QuestionIn, RetrievalOut, SearchIn, SearchOut
 from functions.rag.streams import END, named_events, opened, plain_tokens
@@ -14,7 +14,7 @@ from functions.rag.streams import END, named_events, opened, plain_tokens
 router = area_router(tags=["rag"])
 
 _PROVIDER: Final[dict[int | str, Any]] = problem_responses([502])
-_STREAM: Final[dict[str, Any]] = {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
+_STREAM: Final[dict[str, Any]] = {"content": CONTENT}
 _EVENTS: Final = "As `text/event-stream`: `sources`, `token`s, `citation`s, `done`, or `error`."
 
 

@@ -1,6 +1,7 @@
 """Citations are read as sentences end, and proved against the passage they name."""
 
 from dataclasses import replace
+from itertools import pairwise
 from uuid import UUID
 
 from hypothesis import given
@@ -87,7 +88,7 @@ def test_a_quote_of_another_passage_is_not_verified() -> None:
 
 
 def test_sentences_without_a_citation_are_listed() -> None:
-    answer = 'Here is what I found.\n- "Refunds are paid" [1]\n- Ask a lawyer!\nThe moon is hollow. "The warranty lasts two years" [2].'
+    answer = 'Here is what I found.\n- "Refunds are paid" [1]\n- Ask a lawyer!\nThe moon is hollow. "The warranty" [2].'
 
     citations, unsupported = read(answer)
 
@@ -146,20 +147,18 @@ def test_abbreviations_and_numbers_do_not_end_a_sentence() -> None:
     ]
 
 
-@given(
-    answer=st.sampled_from(
-        [
-            'Money comes "within 14 days after receipt" [1]. The warranty lasts two years. [2]\n- Made up [1].\n"parts" and "labour" [2]!',
-            "Refunds are paid within 14 days after receipt.[1]The warranty lasts two years.[2] Nobody said that.",
-        ]
-    ),
-    cuts=st.lists(st.integers(0, 150), max_size=6),
-)
-def test_the_cuts_between_tokens_change_nothing(answer: str, cuts: list[int]) -> None:  # fmt: skip
+ANSWERS = [
+    'Money comes "within 14 days after receipt" [1]. The warranty lasts two years. [2]\n- Made up [1].\n"parts" [2]!',
+    "Refunds are paid within 14 days after receipt.[1]The warranty lasts two years.[2] Nobody said that.",
+]
+
+
+@given(answer=st.sampled_from(ANSWERS), cuts=st.lists(st.integers(0, 150), max_size=6))
+def test_the_cuts_between_tokens_change_nothing(answer: str, cuts: list[int]) -> None:
     places = [0, *sorted(min(cut, len(answer)) for cut in cuts), len(answer)]
     reader = CitationReader(SOURCES)
 
-    citations = [each for start, end in zip(places, places[1:], strict=False) for each in reader.feed(answer[start:end])]
+    citations = [each for start, end in pairwise(places) for each in reader.feed(answer[start:end])]
 
     assert [*citations, *reader.finish()] == read(answer)[0]
     assert reader.unsupported == read(answer)[1]

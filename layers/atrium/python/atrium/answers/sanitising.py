@@ -18,7 +18,7 @@ REMOVED: Final = "‹link removed›"
 _PATIENCE: Final = 2048  # characters that may wait: no honest link is longer
 _SCHEMES: Final = ("http://", "https://", "ftp://", "ftps://", "ws://", "wss://", "mailto:", "www.")
 _ADDRESS: Final = re.compile(r"(?:(?:https?|ftps?|wss?)://|mailto:|www\.)[^\s<>\"')\]]+", re.IGNORECASE)
-_INTERESTING: Final = re.compile(r"[\[\]!<]|(?<![^\W_])[hfwm]", re.IGNORECASE)
+_INTERESTING: Final = re.compile(r"[\[\]!<hfwm]", re.IGNORECASE)
 _MARKER: Final = re.compile(r"\[\s*(\d{1,3}(?:\s*,\s*\d{1,3})*)\s*\]")
 _HOSTILE_TAG: Final = re.compile(
     r"</?(?:a|audio|base|body|button|embed|form|frame|frameset|head|html|iframe|image|img|input|link|math|meta|object|picture"
