@@ -6,6 +6,7 @@ Nothing secret belongs in a log; what looks like a credential is masked all the 
 
 import logging
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,7 +14,7 @@ from typing import Final
 
 ROOT: Final = "atrium"
 _SECRET: Final = re.compile(
-    r"atr_live_\w+|whsec_[\w+/=]+|\beyJ[\w-]+\.[\w-]+\.[\w-]+|(?i:(?<=bearer )\S+)|(?<=sk-)[\w-]{16,}", re.ASCII
+    r"atr_live_\w+|whsec_[\w+/=]+|\beyJ[\w-]+\.[\w-]+\.[\w-]+|(?i:(?<=bearer )[\w.~+/=-]+)|(?<=sk-)[\w-]{16,}", re.ASCII
 )
 _MASK: Final = "[secret]"
 _context: ContextVar[dict[str, object]] = ContextVar("atrium_log_context", default={})  # noqa: B039  never mutated
@@ -43,6 +44,11 @@ class _JsonHandler(logging.StreamHandler):  # type: ignore[type-arg]  # the stre
     def __init__(self, service: str) -> None:
         super().__init__()
         self._service = service
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # The stderr of now: a runtime may have replaced the one of the start.
+        self.stream = sys.stderr
+        super().emit(record)
 
     def format(self, record: logging.LogRecord) -> str:
         if self.formatter is None:

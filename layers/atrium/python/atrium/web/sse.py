@@ -15,6 +15,16 @@ from atrium.kernel.errors import AtriumError
 from atrium.web.problems import problem_document
 
 MEDIA_TYPE: Final = "text/event-stream"
+# OpenAPI of a stream: the schema of one event.
+CONTENT: Final[dict[str, Any]] = {
+    MEDIA_TYPE: {
+        "schema": {
+            "type": "object",
+            "required": ["data"],
+            "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+        }
+    }
+}
 _PING: Final = b": ping\n\n"
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _LOG: Final = logging.getLogger("atrium.web")
