@@ -76,7 +76,7 @@ def _page(document: dict[str, Any], body: str, script: str) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
         f"<body><nav><ul>{contents}</ul></nav><main><h1>{title}</h1><p>{escape(document['info'].get('description', ''))} "
-        f'<a href="/openapi.json">openapi.json</a></p>{body}</main>{tail}</body></html>'
+        f'<a href="openapi.json">openapi.json</a></p>{body}</main>{tail}</body></html>'
     )
 
 
@@ -122,7 +122,7 @@ def _links(response: dict[str, Any]) -> str:
         for body in response.get("content", {}).values()
         if "$ref" in body.get("schema", {})
     ]
-    return " ".join(f'<a href="/redoc#schema-{escape(name)}">{escape(name)}</a>' for name in names)
+    return " ".join(f'<a href="redoc#schema-{escape(name)}">{escape(name)}</a>' for name in names)
 
 
 def _trial(document: dict[str, Any], parameters: list[dict[str, Any]], bodies: dict[str, Any]) -> str:

@@ -1,4 +1,6 @@
 "use strict";
+// Behind a stage of API Gateway every path starts with the stage's name.
+const base = location.pathname.replace(/\/docs\/?$/, "");
 // Sends an operation from its form and shows the answer as it arrives, so that streams are seen streaming.
 for (const button of document.querySelectorAll(".try button")) {
   button.addEventListener("click", async () => {
@@ -19,7 +21,7 @@ for (const button of document.querySelectorAll(".try button")) {
     if (body) headers["Content-Type"] = "application/json";
     answer.textContent = "…";
     try {
-      const response = await fetch(query.size ? `${path}?${query}` : path, { method: section.dataset.method, headers, body: body?.value });
+      const response = await fetch(base + (query.size ? `${path}?${query}` : path), { method: section.dataset.method, headers, body: body?.value });
       answer.textContent = `${response.status} ${response.statusText}\n`;
       const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
       for (let piece; reader && !(piece = await reader.read()).done; ) answer.textContent += piece.value;

@@ -3,19 +3,21 @@
 import asyncio
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fastapi import Request
+from starlette.responses import Response
 
 from atrium.kernel.settings import Settings
 from atrium.web.app import create_area
 from atrium.web.lambda_entry import LambdaHandler, mangum_handler
 from atrium.web.routing import area_router
 from atrium.web.schemas import StrictModel
+from atrium.web.sse import Event, sse_response
 
 router = area_router()
 GATEWAY_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
@@ -33,6 +35,16 @@ async def seen(request: Request) -> dict[str, Any]:
 @router.post("/notes", status_code=201)
 async def note(body: Note) -> Note:
     return body
+
+
+@router.get("/stream")
+async def stream(request: Request) -> Response:
+    async def events() -> AsyncIterator[Event]:
+        for word in ("one", "two"):
+            await asyncio.sleep(0)
+            yield Event(None, word)
+
+    return sse_response(request, events(), last=Event(None, "[DONE]"))
 
 
 @pytest.fixture
@@ -94,6 +106,12 @@ def test_a_body_of_text_and_one_of_base64_are_the_same(handler: LambdaHandler) -
     plain = event("/api/notes", "POST", text, **{"Content-Type": "application/json"})
     coded = {**plain, "body": b64encode(text.encode()).decode(), "isBase64Encoded": True}
     assert json.loads(handler(plain, None)["body"]) == json.loads(handler(coded, None)["body"]) == {"text": "Grüße"}
+
+
+def test_a_stream_behind_a_buffered_integration_comes_whole(handler: LambdaHandler) -> None:
+    answer = handler(event("/api/v1/stream"), None)
+    assert answer["body"] == "data: one\n\ndata: two\n\ndata: [DONE]\n\n"
+    assert answer["headers"]["content-type"].startswith("text/event-stream")
 
 
 def test_the_packaged_handlers_are_made_the_same_way() -> None:

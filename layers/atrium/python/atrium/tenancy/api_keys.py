@@ -73,4 +73,4 @@ class ApiKeyService:
         async with self._database.transaction(principal) as tx:
             if not await repository.revoke_key(tx, key_id):
                 raise NotFound
-            await record(tx, action="api_key.deleted", target=f"api_key:{key_id}", detail={}, request_id=request_id)
+            await record(tx, action="api_key.deleted", target=f"api_key:{key_id}", request_id=request_id)

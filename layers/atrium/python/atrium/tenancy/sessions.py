@@ -78,7 +78,7 @@ class SessionService:
         async with self._database.transaction(new_principal(row["tenant_id"], row["id"])) as tx:
             family_id, refresh_token = await _begin(tx, row["id"])
             user, organisation = await _account(tx, row["id"])
-            await record(tx, action="auth.logged_in", target=f"session:{family_id}", detail={}, request_id=request_id)
+            await record(tx, action="auth.logged_in", target=f"session:{family_id}", request_id=request_id)
         return await self._session(user, organisation, family_id, refresh_token)
 
     async def refresh(self, *, refresh_token: str, address: str, request_id: str) -> Session:
@@ -101,7 +101,7 @@ class SessionService:
             raise Unauthenticated(_WRONG_REFRESH)
         async with self._database.transaction(new_principal(row["tenant_id"], row["id"])) as tx:
             user, organisation = await _account(tx, row["id"])
-            await record(tx, action="auth.refreshed", target=f"session:{row['family_id']}", detail={}, request_id=request_id)
+            await record(tx, action="auth.refreshed", target=f"session:{row['family_id']}", request_id=request_id)
         return await self._session(user, organisation, row["family_id"], child)
 
     async def logout(
@@ -114,7 +114,7 @@ class SessionService:
             other = await repository.session_of_token(tx, principal.id, _digest(refresh_token)) if refresh_token else None
             for family_id in {session_id, other or session_id}:
                 if await repository.end_session(tx, principal.id, family_id):
-                    await record(tx, action="auth.logged_out", target=f"session:{family_id}", detail={}, request_id=request_id)
+                    await record(tx, action="auth.logged_out", target=f"session:{family_id}", request_id=request_id)
 
     async def me(self, principal: Principal) -> tuple[User | ApiKey, Organisation]:
         """The user or key behind the principal, and its organisation."""
