@@ -36,7 +36,7 @@ QUESTIONS = [
     ("Who walks into a bar?", "mammoth-footnotes.docx", "tachyon"),
     ("How many hyperlinks are awesome?", "par-hyperlinks.docx", "One awesome hyperlink"),
     ("What does this XML have?", "utf8-bom.docx", "byte order mark"),
-    ("What is the real meat of the page?", "boilerplate.html", "juicy content"),
+    ("What is the real meat of the page?", "boilerplate.html", "the text we want"),
     ("В каком году основано агентство недвижимости Континент-Недвижимость?", "big-preamble.html", "1999"),
 ]
 

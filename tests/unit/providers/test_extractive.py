@@ -42,6 +42,22 @@ async def test_what_the_passages_do_not_say_is_not_answered(question: str) -> No
     assert await answer(question) == NO_ANSWER
 
 
+async def test_a_heading_is_no_answer_but_says_what_its_text_is_about() -> None:
+    passages = (Passage(1, "Response times\n\nFor S1 it is 15 minutes, day and night.\n\nHolidays\n\nFor S1 it is agreed."),)
+    assert await answer("What is the response time for S1?", passages) == "For S1 it is 15 minutes, day and night. [1]"
+
+
+async def test_a_row_is_found_by_its_tables_header() -> None:
+    table = "Severity Meaning First response\nS1 Danger to people 15 minutes\nS2 An instrument has stopped measuring 1 hour"
+    assert await answer("What is the first response for S1?", (Passage(1, table),)) == "S1 Danger to people 15 minutes [1]"
+
+
+async def test_a_pronoun_brings_the_sentence_that_says_who() -> None:
+    passages = (Passage(1, "Incidents go to Ingrid Solberg. She alone may order an instrument to be bypassed."),)
+    expected = "Incidents go to Ingrid Solberg. [1] She alone may order an instrument to be bypassed. [1]"
+    assert await answer("Who may order an instrument to be bypassed?", passages) == expected
+
+
 async def test_without_passages_it_says_so() -> None:
     assert await answer("How long is the warranty?", ()) == NO_ANSWER
     assert await answer("How long is the warranty?", (Passage(1, ""), Passage(2, " \n "))) == NO_ANSWER

@@ -34,6 +34,18 @@ def test_a_wrapped_line_does_not_end_a_sentence() -> None:
     assert list(sentences(text)) == [text[: text.index(" Keep")], "Keep the receipt."]
 
 
+def test_a_wrapped_line_is_no_end_however_short_the_sentence_was_so_far() -> None:
+    text = "The badge opens every door of the building you work in. If you lose it, call\nthe desk at once."
+    assert list(sentences(text))[1:] == ["If you lose it, call\nthe desk at once."]
+
+
+def test_a_row_stays_alone() -> None:
+    rows = ["United Kingdom | 58 euros | 29 euros | 165 euros", "Spain | 48 euros | 24 euros | 120 euros"]
+    lines = ["S1 Danger to people or an uncontrolled discharge 15 minutes", "S2 An instrument has stopped measuring 1 hour"]
+    assert list(sentences("\n".join(rows))) == rows
+    assert list(sentences("\n".join(lines))) == lines
+
+
 @given(st.text(alphabet='ab. !?\n-1A"”)', max_size=80))
 def test_sentences_are_pieces_of_the_text_in_order(text: str) -> None:
     at = 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from atrium.providers.base import ChatEvent, ChatRequest, Completed, Embedder, Passage, TextDelta, Usage, Vectors
-from atrium.providers.relevance import Question, Relevance
+from atrium.providers.relevance import Question, Relevance, is_heading
 from atrium.providers.sentences import sentences
 
 MODEL: Final = "extractive"
@@ -27,6 +27,7 @@ FURTHER: Final = 0.4
 ADDS: Final = 0.2
 LONGEST_QUOTE: Final = 600
 _MARKER: Final = re.compile(r"\[\d+\]")
+_PRONOUN: Final = re.compile(r"(?:He|She|They|It|These|Those|Er|Sie|Es)\b")
 _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
 
 
@@ -69,7 +70,8 @@ class ExtractiveChat:
     async def answer(self, question: str, passages: Sequence[Passage]) -> str:
         """The whole answer; a plain sentence that says so when the passages do not answer."""
         chosen = await self.choose(question, passages)
-        return " ".join(f"{each.text} [{passages[each.passage].marker}]" for each in chosen) or NO_ANSWER
+        pieces = [(each.passage, piece) for each in chosen for piece in _with_antecedent(each, passages)]
+        return " ".join(f"{piece} [{passages[at].marker}]" for at, piece in dict.fromkeys(pieces)) or NO_ANSWER
 
     async def choose(self, question: str, passages: Sequence[Passage]) -> list[Candidate]:
         """The sentences to quote, best first; none when nothing is relevant."""
@@ -87,6 +89,14 @@ class ExtractiveChat:
         return _complete(relevance, ranked)
 
 
+def _with_antecedent(chosen: Candidate, passages: Sequence[Passage]) -> list[str]:
+    """The sentence, after the one before it where its subject is a pronoun: "She alone may" says too little."""
+    if chosen.position == 0 or not _PRONOUN.match(chosen.text):
+        return [chosen.text]
+    before = list(quotable(passages[chosen.passage].text))[chosen.position - 1]
+    return [chosen.text] if is_heading(before) else [before, chosen.text]
+
+
 def quotable(text: str) -> Iterator[str]:
     """Sentences as they may be quoted: verbatim, not too long, without anything that looks like a citation marker."""
     for sentence in sentences(text):
@@ -98,11 +108,14 @@ def quotable(text: str) -> Iterator[str]:
 
 
 def _candidates(relevance: Relevance, split: Sequence[Sequence[str]]) -> list[Candidate]:
-    return [
-        Candidate(at, position, text, frozenset(relevance.terms_of(at, position)), relevance.sentence(at, position, text))
-        for at, passage in enumerate(split)
-        for position, text in enumerate(passage)
-    ]
+    """Every sentence; headings only where a passage has nothing else."""
+    found: list[Candidate] = []
+    for at, passage in enumerate(split):
+        prose = [position for position, text in enumerate(passage) if not is_heading(text)]
+        for position in prose or range(len(passage)):
+            text, terms = passage[position], frozenset(relevance.terms_of(at, position))
+            found.append(Candidate(at, position, text, terms, relevance.sentence(at, position, text)))
+    return found
 
 
 async def _with_meaning(embedder: Embedder, question: str, candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -18,25 +18,10 @@ der die das den dem des ein eine einer eines einem einen und oder ist sind war w
 warum welche welcher welches von mit für auf im in zu zum zur bei nach aus viele viel hat haben
 """
 _STOP: Final = frozenset(_STOP_WORDS.split())
-_SUFFIXES: Final = (
-    "ations",
-    "ation",
-    "ments",
-    "ment",
-    "ings",
-    "ing",
-    "ies",
-    "ied",
-    "ers",
-    "er",
-    "ors",
-    "or",
-    "ed",
-    "es",
-    "ly",
-    "s",
-)
+_SUFFIX_WORDS: Final = "ations ation ments ment ings ing ies ied ers er ors or ed es ly s"
+_SUFFIXES: Final = tuple(_SUFFIX_WORDS.split())
 _STEM: Final = 3
+_LONGEST_HEADING: Final = 80
 _NUMBER: Final = re.compile(
     r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|million|billion|half|third|zwei|drei)\b",
     re.IGNORECASE,
@@ -50,6 +35,8 @@ _ASKS_NAME: Final = re.compile(r"\b(?:who|whom|whose|where|which (?:city|country
 _NAME: Final = re.compile(r"(?<=[\w,;:'’(\"-] )[A-Z][\w'’-]+")
 
 ANSWER_TYPE: Final = 0.12
+# What the heading above a sentence, or a table's header row, counts beside the sentence's own words.
+CONTEXT: Final = 0.5
 ADJACENT: Final = 0.15
 PASSAGE: Final = 0.35
 
@@ -83,12 +70,30 @@ def stem(word: str) -> str:
     return word[:-1] if word[-1:] in "ey" and len(word) > _STEM else word
 
 
+def is_heading(sentence: str) -> bool:
+    """Whether it names what follows instead of saying something: a heading, or the header row of a table."""
+    return len(sentence) <= _LONGEST_HEADING and sentence[-1:].isalpha() and not re.search(r"\d|[.!?:;]\s", sentence)
+
+
+def _contexts(passage: Sequence[str]) -> Iterator[list[str]]:
+    """For each sentence the terms of the headings, or the header row, that it stands under."""
+    above: list[str] = []
+    inside = True
+    for sentence in passage:
+        heading = is_heading(sentence)
+        if heading:
+            above = [*([] if inside else above), *terms(sentence)]
+        inside = not heading
+        yield above
+
+
 class Relevance:
     """Scores sentences of several passages against one question. Words that few sentences have weigh more."""
 
     def __init__(self, question: Question, passages: Sequence[Sequence[str]]) -> None:
         self._question = question
         self._sentences = [[terms(sentence) for sentence in passage] for passage in passages]
+        self._contexts = [list(_contexts(passage)) for passage in passages]
         everything = [frozenset(found) for passage in self._sentences for found in passage]
         frequency = Counter(term for found in everything for term in found)
         self._weights = {term: math.log(1 + len(everything) / (1 + frequency[term])) for term in question.terms}
@@ -108,12 +113,13 @@ class Relevance:
         return self.covered(term for found in self._sentences[passage] for term in found)
 
     def sentence(self, passage: int, sentence: int, text: str) -> float:
-        """Its own words, words in the question's order, the kind of answer wanted, and what its passage is about."""
+        """Its own words and its heading's, words in the question's order, the kind of answer wanted, its passage's subject."""
         found = self._sentences[passage][sentence]
         own = self.covered(found)
+        above = CONTEXT * (self.covered([*found, *self._contexts[passage][sentence]]) - own)
         pairs = set(pairwise(self._question.terms))
         adjacent = len(pairs & set(pairwise(found))) / max(1, len(pairs))
-        return own + ADJACENT * adjacent + ANSWER_TYPE * self._fits(text) * bool(own) + PASSAGE * self.passage(passage)
+        return own + above + ADJACENT * adjacent + ANSWER_TYPE * self._fits(text) * bool(own) + PASSAGE * self.passage(passage)
 
     def _fits(self, text: str) -> float:
         asked = self._question.text

@@ -22,6 +22,9 @@ _ABBREVIATION: Final = re.compile(
 # A line shorter than this is a heading, a cell or an item: prose wraps later.
 _SHORT_LINE: Final = 48
 _LOOK_BACK: Final = 12
+# How extractors separate the cells of a row; and how a row of a table without lines begins: with a code or a number.
+_CELL: Final = " | "
+_ROW: Final = re.compile(r"\w*\d")
 
 
 def sentences(text: str) -> Iterator[str]:
@@ -46,7 +49,13 @@ def _continues(text: str, start: int, end: re.Match[str]) -> bool:
         following = text[end.end() :].lstrip()[:1]
         before = text[max(start, end.start() - _LOOK_BACK) : end.start()]
         return end["mark"] == "." and (following.islower() or bool(_ABBREVIATION.search(before)))
-    if end.group() == "\n":
-        line = text[max(start, text.rfind("\n", 0, end.start()) + 1) : end.start()].rstrip()
-        return len(line) >= _SHORT_LINE and not line.endswith((":", ";"))
-    return False
+    return end.group() == "\n" and _wraps(text, end.start())
+
+
+def _wraps(text: str, at: int) -> bool:
+    """Whether the line that ends here is a piece of prose that goes on in the next, not a heading, an item or a row."""
+    line = text[text.rfind("\n", 0, at) + 1 : at].rstrip()
+    following = text[at + 1 : at + 1 + _LOOK_BACK].lstrip()
+    if _CELL in line or line.endswith((":", ";")):
+        return False
+    return following[:1].islower() or (len(line) >= _SHORT_LINE and not _ROW.match(following))
