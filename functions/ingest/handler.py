@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from atrium.documents.deliveries import receive_batch
-from atrium.documents.receiving import ReceivingService
+from atrium.documents.ingestion.deliveries import receive_batch
+from atrium.documents.ingestion.receiving import ReceivingService
 from atrium.runtime import run, runtime
 
 

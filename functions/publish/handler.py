@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from atrium.documents.dispatch import run_step
-from atrium.documents.ingestion import IngestionService
+from atrium.documents.ingestion.dispatch import run_step
+from atrium.documents.ingestion.pipeline import IngestionService
 from atrium.runtime import run, runtime
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from atrium.db import Database
-from atrium.documents.arrivals import ObjectCreated
+from atrium.documents.ingestion.arrivals import ObjectCreated
 from atrium.documents.models import DocumentFilter
 from atrium.kernel.errors import Conflict, Unavailable
 from atrium.kernel.principal import Principal

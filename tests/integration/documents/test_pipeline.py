@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from atrium.documents.arrivals import Receipt
+from atrium.documents.ingestion.arrivals import Receipt
 from atrium.documents.models import Document, DocumentFilter, Stage, Status
 from atrium.kernel.errors import Conflict, IngestionFailed, NotFound, ProviderUnavailable, Unavailable
 from atrium.kernel.ids import chunk_id, new_id

@@ -6,8 +6,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from atrium.documents.arrivals import ObjectCreated, Receipt
-from atrium.documents.deliveries import receive_batch
+from atrium.documents.ingestion.arrivals import ObjectCreated, Receipt
+from atrium.documents.ingestion.deliveries import receive_batch
 from atrium.documents.models import Document, DocumentFilter, Status
 from atrium.kernel.errors import Unavailable
 from atrium.kernel.ids import new_id

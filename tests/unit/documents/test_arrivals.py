@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from atrium.documents.arrivals import ObjectCreated, is_later
+from atrium.documents.ingestion.arrivals import ObjectCreated, is_later
 from atrium.kernel.errors import MalformedRequest
 from tests.factories.documents import event
 

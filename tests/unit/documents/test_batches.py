@@ -3,7 +3,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atrium.documents.batches import Batch, Plan, PlannedChunk, join_vectors, pack_vectors, split, unpack_vectors
+from atrium.documents.ingestion.batches import Batch, Plan, PlannedChunk, join_vectors, pack_vectors, split, unpack_vectors
 from atrium.providers.base import Vectors
 
 chunks = st.builds(

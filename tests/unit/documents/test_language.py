@@ -1,6 +1,6 @@
 import pytest
 
-from atrium.documents.language import detect_language
+from atrium.documents.ingestion.language import detect_language
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from atrium.documents.steps import INTERNAL, Step, failure_of, reported
+from atrium.documents.ingestion.steps import INTERNAL, Step, failure_of, reported
 from atrium.kernel.errors import IngestionFailed
 from tests.factories.documents import event
 

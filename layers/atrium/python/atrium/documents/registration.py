@@ -5,7 +5,7 @@ from uuid import UUID
 
 from atrium.db import Transaction
 from atrium.documents import repository
-from atrium.documents.arrivals import is_later
+from atrium.documents.ingestion.arrivals import is_later
 from atrium.documents.keys import upload_key
 from atrium.documents.models import Candidate, Document, Status
 from atrium.kernel.errors import Conflict

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, Self
 
-from atrium.documents import batches
-from atrium.documents.batches import Batch, Plan
+from atrium.documents.ingestion import batches
+from atrium.documents.ingestion.batches import Batch, Plan
+from atrium.documents.ingestion.steps import Step
 from atrium.documents.keys import text_key, work_prefix
 from atrium.documents.parsing.models import ExtractedText
-from atrium.documents.steps import Step
 from atrium.kernel.errors import NotFound, Unavailable
 from atrium.ports.storage import ObjectStorage
 from atrium.providers.base import Vectors

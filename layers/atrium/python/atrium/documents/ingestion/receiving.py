@@ -13,7 +13,7 @@ from uuid import UUID
 from atrium.audit import record
 from atrium.db import Database, Transaction
 from atrium.documents import outcomes, repository
-from atrium.documents.arrivals import ObjectCreated, Receipt
+from atrium.documents.ingestion.arrivals import ObjectCreated, Receipt
 from atrium.documents.keys import DropKey, ForeignKey, RejectedKey, UploadKey, parse_key
 from atrium.documents.models import Candidate, Document, Source, Status
 from atrium.documents.naming import UNKNOWN_TYPE

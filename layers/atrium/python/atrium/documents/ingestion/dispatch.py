@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from atrium.documents.ingestion import IngestionService
-from atrium.documents.steps import Step, reported
+from atrium.documents.ingestion.pipeline import IngestionService
+from atrium.documents.ingestion.steps import Step, reported
 from atrium.kernel.errors import IngestionFailed
 
 

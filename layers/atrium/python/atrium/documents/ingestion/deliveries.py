@@ -3,8 +3,8 @@
 import logging
 from typing import Any, Final
 
-from atrium.documents.arrivals import ObjectCreated
-from atrium.documents.receiving import ReceivingService
+from atrium.documents.ingestion.arrivals import ObjectCreated
+from atrium.documents.ingestion.receiving import ReceivingService
 
 _log: Final = logging.getLogger(__name__)
 

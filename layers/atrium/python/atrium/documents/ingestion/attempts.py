@@ -5,8 +5,8 @@ from typing import Final
 from atrium.db import Database, Transaction
 from atrium.documents import outcomes, repository
 from atrium.documents.cleanup import remove_objects
+from atrium.documents.ingestion.steps import Step
 from atrium.documents.models import Document, Stage
-from atrium.documents.steps import Step
 from atrium.kernel.errors import NotFound
 from atrium.ports.storage import ObjectStorage
 

@@ -16,20 +16,21 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from atrium.db import Database
-from atrium.documents import batches, outcomes, repository
-from atrium.documents.attempts import PROGRESS, Attempts
-from atrium.documents.batches import Plan, PlannedChunk
+from atrium.documents import outcomes, repository
 from atrium.documents.chunking import ChunkOptions, chunk
 from atrium.documents.cleanup import remove_work
-from atrium.documents.language import detect_language
+from atrium.documents.ingestion import batches
+from atrium.documents.ingestion.attempts import PROGRESS, Attempts
+from atrium.documents.ingestion.batches import Plan, PlannedChunk
+from atrium.documents.ingestion.language import detect_language
+from atrium.documents.ingestion.receiving import start_execution
+from atrium.documents.ingestion.steps import Step, failure_of
+from atrium.documents.ingestion.work import Work
 from atrium.documents.models import Document, Stage
 from atrium.documents.naming import file_name
 from atrium.documents.parsing import child
 from atrium.documents.parsing.failures import FailureKind
 from atrium.documents.parsing.models import ExtractedText, Inspection
-from atrium.documents.receiving import start_execution
-from atrium.documents.steps import Step, failure_of
-from atrium.documents.work import Work
 from atrium.kernel.errors import AtriumError, Conflict, IngestionFailed, NotFound
 from atrium.kernel.ids import chunk_id
 from atrium.kernel.principal import Principal
