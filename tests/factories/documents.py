@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from atrium.db import Database
-from atrium.documents.arrivals import ObjectCreated, Receipt
-from atrium.documents.dispatch import run_step
-from atrium.documents.ingestion import IngestionService
+from atrium.documents.ingestion.arrivals import ObjectCreated, Receipt
+from atrium.documents.ingestion.dispatch import run_step
+from atrium.documents.ingestion.pipeline import IngestionService
+from atrium.documents.ingestion.receiving import ReceivingService
 from atrium.documents.models import Document, Upload
 from atrium.documents.parsing import worker
 from atrium.documents.parsing.models import ExtractedText, Inspection
 from atrium.documents.parsing.registry import ParseOptions
-from atrium.documents.receiving import ReceivingService
 from atrium.documents.service import DocumentService
 from atrium.kernel.errors import AtriumError
 from atrium.kernel.ids import new_id

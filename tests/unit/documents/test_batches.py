@@ -16,6 +16,7 @@ chunks = st.builds(
     st.text(),
     st.just("en"),
     st.text(),
+    st.lists(st.integers(0), max_size=3).map(tuple),
 )
 
 

@@ -294,6 +294,24 @@ class TestFailures:
         assert "ZeroDivisionError: secret internals" in caplog.text
 
 
+async def test_a_client_that_leaves_while_sending_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        raise AssertionError("nobody is there")
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/v1/things",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    await make_app()(scope, receive, send)
+    assert "unexpected" not in caplog.text
+
+
 class TestHeaders:
     async def test_every_answer_is_dressed(self, http: httpx.AsyncClient) -> None:
         for path in ("/api/v1/things", "/nowhere", "/api/v1/things?limit=x"):

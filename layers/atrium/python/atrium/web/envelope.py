@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from atrium.kernel.settings import Settings
@@ -103,6 +103,8 @@ class Guard:
 
         try:
             await self._app(scope, receive, send_noted)
+        except ClientDisconnect:
+            _LOG.info("the client left before its request was read")
         except Exception as error:  # the outermost frame of a request: whatever comes here is a bug, logged as one
             _LOG.exception("unexpected failure", exc_info=error)
             if started:

@@ -33,7 +33,7 @@ class PlannedChunk:
     heading: str
     language: str
     text: str
-    page_starts: Sequence[int] = ()
+    page_starts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,14 @@ class Batch:
     def from_json(cls, data: bytes) -> Self:
         """A batch that `to_json` wrote."""
         raw: dict[str, Any] = json.loads(data)
-        return cls(raw["model"], raw["title"], tuple(PlannedChunk(*row) for row in raw["chunks"]))
+        return cls(raw["model"], raw["title"], tuple(_planned(row) for row in raw["chunks"]))
 
 
 _FIELDS: Final = PlannedChunk.__slots__
+
+
+def _planned(row: list[Any]) -> PlannedChunk:
+    return PlannedChunk(**dict(zip(_FIELDS, row, strict=True)) | {"page_starts": tuple(row[-1])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,7 +243,9 @@ def _planned(document: Document, extracted: ExtractedText, embedder: Embedder) -
             heading=cut.heading,
             language=version.language,
             text=extracted.text[cut.start : cut.end],
-            page_starts=[page.start for page in extracted.pages[cut.page_from or 0 : cut.page_to or 0]],  # page n is pages[n - 1]
+            page_starts=tuple(
+                page.start for page in extracted.pages[cut.page_from or 0 : cut.page_to or 0]
+            ),  # page n: pages[n - 1]
         )
         for cut in chunk(extracted, embedder.tokenizer, options)
     ]
@@ -263,5 +265,5 @@ def _indexed(document: Document, chunk: PlannedChunk) -> IndexedChunk:
         heading=chunk.heading,
         language=chunk.language,
         text=chunk.text,
-        page_starts=tuple(chunk.page_starts),
+        page_starts=chunk.page_starts,
     )
