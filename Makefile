@@ -67,7 +67,7 @@ format: environment ## rewrite the code as ruff wants it
 	@$(python) -m ruff check --quiet --fix .
 test: ready ## every test, with the services it needs; TESTS=tests/unit for some
 	$(call say,tests)
-	@$(python) -m pytest -q -n $(WORKERS) --dist loadgroup $(TESTS)
+	@$(python) -m pytest -q -n $(WORKERS) --dist loadgroup --ignore=tests/benchmarks $(TESTS)
 bench: ready ## print import times, retrieval latency and recall
 	@$(python) -m pytest -q -s tests/benchmarks
 
