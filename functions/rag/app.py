@@ -1,12 +1,17 @@
 """The area's application."""
 
+from typing import Final
+
 from fastapi import FastAPI
 
 from atrium.runtime import Runtime
 from atrium.web.app import create_area
 from functions.rag.routes import router
 
+# Seconds that a streaming area may take: what infra/areas.py gives its function.
+_TIMEOUT: Final = 900
+
 
 def create_app(runtime: Runtime | None = None) -> FastAPI:
     """Everything under /api/v1/rag and /api/v1/query."""
-    return create_area("rag", router, runtime=runtime)
+    return create_area("rag", router, runtime=runtime, timeout=_TIMEOUT)
