@@ -82,15 +82,20 @@ migrate-status: environment ## which migrations the local cloud has
 	@$(python) -m infra.local migrate-status
 
 ##@ Building and deploying
-.PHONY: build openapi synth deploy
+.PHONY: build openapi schema synth bootstrap deploy
 build: environment ## layers, function bundles and the embedding model for the local cloud
 	@$(python) -m infra.packaging --platform local
 openapi: environment ## rewrite docs/openapi.json from the code
 	@$(python) -m infra.openapi docs/openapi.json
+schema: environment ## rewrite db/schema.sql from the migrations
+	@$(python) -m pytest -q --update-schema tests/integration/db/test_schema_file.py
 synth: environment cdk ## the CloudFormation template of a real deployment, checked by cdk-nag
 	$(call say,synthesising for AWS)
 	@$(python) -m infra.packaging --platform lambda-arm64
 	@node_modules/.bin/cdk synth --quiet -c target=aws $(CONTEXT)
+bootstrap: environment cdk ## prepare an AWS account and region for the CDK, once
+	@$(python) -m infra.packaging --platform lambda-arm64
+	@node_modules/.bin/cdk bootstrap -c target=aws
 deploy: environment cdk ## deploy to the AWS account your credentials are for
 	@$(python) -m infra.packaging --platform lambda-arm64
 	@node_modules/.bin/cdk bootstrap -c target=aws $(CONTEXT)
