@@ -107,6 +107,18 @@ class TestPublic:
         assert statuses[0] == 401
         assert statuses[-1] == 429
 
+    async def test_so_has_an_email_that_registers(self, settings: Settings, database: Database, admin_connection: Admin) -> None:
+        app = create_app(limited(settings, database, rate_limit_public=2))
+        statuses = []
+        for number in range(3):
+            transport = httpx.ASGITransport(app, client=(f"192.0.2.{number}", 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://t") as http:
+                body = {"org_name": "Acme", "email": "ada@example.com", "password": PASSWORD}
+                statuses.append((await http.post("/api/v1/auth/register", json=body)).status_code)
+            # Hashing a password takes its time; the buckets shall not refill in it.
+            await admin_connection.execute("UPDATE atrium.rate_buckets SET updated_at = now() + interval '1 minute'")
+        assert statuses == [201, 409, 429]
+
     async def test_what_a_client_says_of_its_address_is_not_believed(self, settings: Settings, database: Database) -> None:
         async with client(create_app(limited(settings, database, rate_limit_public=2))) as http:
             statuses = []

@@ -64,9 +64,9 @@ class Admission:
             raise Unauthenticated(_INVALID_KEY)
         return Operator(key.key_id)
 
-    async def throttle(self, address: str) -> RateState:
-        """Take a public caller's token."""
-        row = await repository.throttle(self._database, await self.public_buckets(address), self._limits)
+    async def throttle(self, address: str, email: str) -> RateState:
+        """Take a public caller's tokens: of their address, and of the e-mail they speak for."""
+        row = await repository.throttle(self._database, await self.public_buckets(address, email), self._limits)
         return rate_of(row, granted=row["granted"])
 
     async def public_buckets(self, address: str, email: str = "") -> list[str]:

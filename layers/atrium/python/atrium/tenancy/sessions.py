@@ -46,7 +46,7 @@ class SessionService:
         Errors: RateLimited; Forbidden where registration is not open and no operator asks; Conflict on a taken e-mail.
         """
         if operator is None:
-            await self._admission.throttle(address)
+            await self._admission.throttle(address, email)
             if self._settings.registration != "open":
                 raise Forbidden("Registration is by invitation here.")
         tenant_id, user_id = new_id(), new_id()
