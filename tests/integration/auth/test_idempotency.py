@@ -103,6 +103,20 @@ async def place(
     return await http.post(f"/api/v1/orders{path}", json={"what": what}, headers={"Idempotency-Key": key, **headers})
 
 
+# As if the function had died between its work and storing the answer, and its lease were over.
+UNANSWERED = """
+UPDATE atrium.idempotency_keys
+   SET state = 'running', status = NULL, headers = NULL, response = NULL, lease_until = now() - interval '1 second'"""
+
+
+async def ask_for_key(http: httpx.AsyncClient) -> httpx.Response:
+    return await http.post("/api/v1/api-keys", json={"name": "k"}, headers={"Idempotency-Key": "k"})
+
+
+async def key_status(http: httpx.AsyncClient, key: str) -> int:
+    return (await http.get("/api/v1/auth/me", headers={"X-API-Key": key})).status_code
+
+
 class TestReplay:
     async def test_the_second_request_gets_the_first_ones_answer(self, ordering: httpx.AsyncClient, workshop: Workshop) -> None:
         first, second = await place(ordering), await place(ordering)
@@ -238,6 +252,30 @@ class TestRunning:
         assert row is not None
         assert row["state"] == "running"
         assert (await place(ordering)).json()["id"] == str(row["resource_id"])
+
+    async def test_a_crash_before_the_answer_was_stored_makes_no_second_key(
+        self, ordering: httpx.AsyncClient, admin_connection: Admin
+    ) -> None:
+        lost = (await ask_for_key(ordering)).json()
+        await admin_connection.execute(UNANSWERED)
+        retried = await ask_for_key(ordering)
+        assert (retried.status_code, retried.json()["id"]) == (201, lost["id"])
+        # Nobody has ever seen the secret that was lost; only the one that was delivered works.
+        assert [await key_status(ordering, key) for key in (lost["key"], retried.json()["key"])] == [401, 200]
+        listed = (await ordering.get("/api/v1/api-keys")).json()["data"]
+        assert [(key["id"], key["prefix"]) for key in listed] == [(lost["id"], retried.json()["prefix"])]
+        # The retry's answer is stored in its turn.
+        assert (await ask_for_key(ordering)).headers["idempotency-replayed"] == "true"
+
+    async def test_a_key_that_was_ended_meanwhile_is_not_revived(
+        self, ordering: httpx.AsyncClient, admin_connection: Admin
+    ) -> None:
+        lost = (await ask_for_key(ordering)).json()
+        await ordering.delete(f"/api/v1/api-keys/{lost['id']}")
+        await admin_connection.execute(UNANSWERED)
+        retried = await ask_for_key(ordering)
+        assert (retried.status_code, retried.json()["type"]) == (409, "urn:atrium:problem:conflict")
+        assert await key_status(ordering, lost["key"]) == 401
 
     async def test_a_failure_may_be_tried_again_at_once(self, ordering: httpx.AsyncClient, workshop: Workshop) -> None:
         workshop.failures = [Unavailable("down")]

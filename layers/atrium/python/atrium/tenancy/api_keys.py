@@ -7,7 +7,7 @@ from uuid import UUID
 from atrium.audit import record
 from atrium.db import Database
 from atrium.kernel.clock import now
-from atrium.kernel.errors import FieldError, Forbidden, InvalidFields, NotFound
+from atrium.kernel.errors import Conflict, FieldError, Forbidden, InvalidFields, NotFound
 from atrium.kernel.principal import Principal, Role
 from atrium.ports.keyring import KeyringSource
 from atrium.tenancy import repository
@@ -42,7 +42,11 @@ class ApiKeyService:
         expires_at: datetime | None,
         request_id: str,
     ) -> NewApiKey:
-        """A key with the id `key_id`. Errors: Forbidden when it would do more than its maker, InvalidFields on a past expiry."""
+        """A key with the id `key_id`; where there is one, made by a try whose answer was lost, it gets a new secret.
+
+        Errors: Forbidden when it would do more than its maker, InvalidFields on a past expiry, Conflict when the key of
+        an earlier try was deleted.
+        """
         if expires_at is not None and expires_at <= now():
             raise InvalidFields((FieldError("/expires_at", "must be in the future"),))
         if not narrowed(role, frozenset(scopes)) <= permissions_of(principal):
@@ -60,6 +64,8 @@ class ApiKeyService:
                 scopes=sorted(set(scopes)),
                 expires_at=expires_at,
             )
+            if key is None:
+                raise Conflict("The key that this request made before was deleted.")
             await record(tx, action="api_key.created", target=f"api_key:{key.id}", detail={"name": name}, request_id=request_id)
         return NewApiKey(key, text.text)
 

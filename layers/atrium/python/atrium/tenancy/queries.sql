@@ -71,11 +71,13 @@ FROM atrium.api_keys
 WHERE id = %(id)s AND revoked_at IS NULL;
 
 -- name: insert_key
--- A new key. The id is the request's own: a request that is taken over makes the same key again, with its new secret.
+-- A new key. The id is the request's own: a request that is taken over makes the same key again, with its new secret;
+-- no row when the key was ended in between.
 INSERT INTO atrium.api_keys (tenant_id, id, name, key_id, mac, pepper_kid, last_four, role, scopes, created_by, expires_at)
 VALUES (%(tenant_id)s, %(id)s, %(name)s, %(key_id)s, %(mac)s, %(pepper_kid)s, %(last_four)s, %(role)s, %(scopes)s, %(created_by)s, %(expires_at)s)
 ON CONFLICT (tenant_id, id) DO UPDATE
    SET key_id = excluded.key_id, mac = excluded.mac, pepper_kid = excluded.pepper_kid, last_four = excluded.last_four
+ WHERE api_keys.revoked_at IS NULL
 RETURNING id, name, key_id, last_four, role, scopes, created_by, created_at, expires_at, last_used_at;
 
 -- name: revoke_key

@@ -172,8 +172,11 @@ async def insert_key(
     role: Role,
     scopes: list[str],
     expires_at: datetime | None,
-) -> ApiKey:
-    """Store a key; `pepper` is the kid and the MAC under it."""
+) -> ApiKey | None:
+    """Store a key, or give the one that is there under this id the secret of `text`; None when that one was ended.
+
+    `pepper` is the kid and the MAC under it.
+    """
     row = await tx.fetch_one(
         _queries.insert_key,
         tenant_id=tx.principal.tenant_id,
@@ -188,8 +191,7 @@ async def insert_key(
         created_by=tx.principal.subject,
         expires_at=expires_at,
     )
-    assert row is not None
-    return ApiKey.from_row(row)
+    return None if row is None else ApiKey.from_row(row)
 
 
 async def revoke_key(tx: Transaction, key_id: UUID) -> bool:
