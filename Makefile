@@ -56,10 +56,10 @@ lint: environment ## ruff
 	$(call say,lint)
 	@$(python) -m ruff check --quiet .
 	@$(python) -m ruff format --check --quiet . || { echo "Run: make format" >&2; exit 1; }
-types: environment
+types: environment ## mypy
 	$(call say,types)
 	@$(python) -m mypy --no-error-summary infra functions layers/atrium/python/atrium tests
-imports: environment
+imports: environment ## which part may import which
 	$(call say,import contracts)
 	@.venv/bin/lint-imports --no-logo >build/imports.log 2>&1 || { cat build/imports.log; exit 1; }
 format: environment ## rewrite the code as ruff wants it

@@ -115,6 +115,6 @@ async def create_api_key(
 
 
 @api_keys.delete("/{id}", status_code=204)
-async def delete_api_key(id: ResourceId, principal: KeyManager, keys: ApiKeys, request_id: RequestId) -> None:  # noqa: A002
+async def delete_api_key(id: ResourceId, principal: KeyManager, keys: ApiKeys, request_id: RequestId) -> None:  # noqa: A002  the path's name
     """End a key now."""
     await keys.delete(principal, id, request_id=request_id)

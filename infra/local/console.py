@@ -3,8 +3,11 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from rich.console import Console
+
+_NOTICEABLE: Final = 0.5
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -16,5 +19,5 @@ def step(what: str) -> Iterator[None]:
     started = time.monotonic()
     yield
     took = time.monotonic() - started
-    if took > 0.5:  # noqa: PLR2004
+    if took > _NOTICEABLE:
         console.print(f"   [dim]{took:.1f} s[/dim]")

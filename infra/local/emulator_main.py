@@ -35,7 +35,7 @@ def _correct() -> None:
     def execute_named(func: dict[str, Any], event: object, request_id: str) -> dict[str, Any]:
         return named(execute(func, event, request_id))
 
-    lambda_svc._execute_function_warm = execute_named  # noqa: SLF001
+    lambda_svc._execute_function_warm = execute_named  # noqa: SLF001  as above
 
 
 if __name__ == "__main__":

@@ -89,10 +89,11 @@ class Database:
 
 @asynccontextmanager
 async def _ended(transaction: Transaction) -> AsyncIterator[None]:
-    """Commit at the end, roll back on any error (cancellation too)."""
+    """Commit at the end, roll back on any error."""
     try:
         yield
     except BaseException:
+        # A cancellation too must not leave the transaction open on a connection that others get; it goes on as it came.
         await transaction.roll_back()
         raise
     await transaction.commit()

@@ -19,7 +19,7 @@ def client(service: str, endpoint_url: str | None = None) -> Any:  # noqa: ANN40
     from botocore.config import Config
 
     options = _TIMEOUTS | (_S3_OPTIONS if service == "s3" else {})
-    return boto3.client(service, endpoint_url=endpoint_url, config=Config(**options))  # type: ignore[call-overload, arg-type]
+    return boto3.client(service, endpoint_url=endpoint_url, config=Config(**options))  # type: ignore[call-overload, arg-type]  # no literals
 
 
 async def call[T](what: str, function: Callable[[], T], *, absent: tuple[str, ...] = (), default: T | None = None) -> T | None:

@@ -51,7 +51,7 @@ def create_area(
     _check_routes(app)
     install_handlers(app)
     _add_middleware(app, parts.settings.cors_origins)
-    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]  # FastAPI documents it so
     configure_logging(name, parts.settings.log_level)
     return app
 

@@ -31,7 +31,7 @@ HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
 REDACTED: Final = "[shown once]"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
-_SERVER_ERROR: Final = 500
+_REFUSALS: Final = range(400, 500)
 _KEPT_HEADERS: Final = ("content-type", "location")
 # Beyond the function's own timeout: a frozen or dying container is surely over by then.
 _GRACE: Final = 5
@@ -95,6 +95,7 @@ async def _work(keeper: "_Keeper", lease: Lease, redact: tuple[str, ...], work: 
         response = await work()
         finished = await keeper.settle(lease, response, redact)
     except Exception as error:
+        # Any error may be a refusal (ours, the framework's, the validation's); it goes on to its handler either way.
         if is_refusal(error):
             await keeper.forget(lease)
             finished = True
@@ -122,10 +123,10 @@ class _Keeper:
 
     async def settle(self, lease: Lease, response: Response, redact: tuple[str, ...]) -> bool:
         """Store a success, forget a refusal; False on a failure, which a retry repeats."""
-        if isinstance(response, StreamingResponse) or 400 <= response.status_code < _SERVER_ERROR:  # noqa: PLR2004
+        if isinstance(response, StreamingResponse) or response.status_code in _REFUSALS:
             await self.forget(lease)
             return True
-        if response.status_code >= _SERVER_ERROR:
+        if response.status_code >= _REFUSALS.stop:
             return False
         headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
         body = _without(bytes(response.body), redact)

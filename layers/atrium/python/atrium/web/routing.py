@@ -47,11 +47,6 @@ class AreaRoute(APIRoute):
         """Whether it honours `Idempotency-Key`: every authenticated POST that is not marked otherwise."""
         return "POST" in (self.methods or ()) and self.need.principal and not self._marks(_NotIdempotent)
 
-    @property
-    def has_body(self) -> bool:
-        """Whether it declares a body."""
-        return self.body_field is not None or bool((self.openapi_extra or {}).get("requestBody"))
-
     def get_route_handler(self) -> Handler:
         """FastAPI's handler with ours around it."""
         endpoint = super().get_route_handler()
