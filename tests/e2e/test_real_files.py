@@ -1,7 +1,6 @@
 """Files that nobody here made, through the deployed pipeline by the drop folder; each is answered from, or fails with a type."""
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,10 +10,10 @@ from typing import Any
 import pytest
 
 from infra.local.cloud import Cloud
+from tests.conformance.real_data import files, needs_data
 from tests.e2e.test_main_job import Tenant, finished, stored_text, wait_for
 
-DATA = Path(os.environ.get("ATRIUM_CONFORMANCE_DATA") or Path(__file__).parents[3] / "shared" / "data")
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no evaluation data at {DATA}; set ATRIUM_CONFORMANCE_DATA")
+pytestmark = needs_data
 
 # What must come of the files that have no text for us: everything else must be ready.
 FAILURES = {
@@ -52,10 +51,10 @@ class Ingested:
 @pytest.fixture(scope="module")
 def ingested(local_cloud: Cloud) -> Iterator[Ingested]:
     tenant = Tenant(local_cloud)
-    files = sorted(file for kind in ("pdf", "docx", "html") for file in (DATA / kind).glob(f"*.{kind}"))
-    for file in files:
+    real = [file for kind in ("pdf", "docx", "html") for file in files(kind, f"*.{kind}")]
+    for file in real:
         tenant.drop(f"real/{file.name}", file.read_bytes())
-    documents = {file.name: wait_for(partial(_ended, tenant, file.name), file.name) for file in files}
+    documents = {file.name: wait_for(partial(_ended, tenant, file.name), file.name) for file in real}
     yield Ingested(tenant, documents)
     tenant.http.close()
 
