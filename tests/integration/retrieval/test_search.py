@@ -155,6 +155,15 @@ async def test_collections_and_documents_narrow(database: Database, tenant: Prin
         assert await searching.texts(tenant, "turbine", mode=mode, scope=both) == []
 
 
+async def test_within_one_document_frequent_words_count_too(database: Database, tenant: Principal, searching: Searching) -> None:
+    await publish(database, tenant, [f"a pump and a valve of kind{i}" for i in range(900)])
+    document = await publish(database, tenant, ["the pump alone", "the valve alone", "neither"])
+
+    found = await searching.texts(tenant, "pump valve", mode=SearchMode.KEYWORD, scope=Scope(document_ids=(document,)))
+
+    assert set(found) == {"the pump alone", "the valve alone"}
+
+
 FILTERS: list[tuple[Filter, set[str]]] = [
     (Comparison("eq", "region", "eu"), {"a"}),
     (Comparison("ne", "region", "eu"), {"b", "c"}),

@@ -268,8 +268,10 @@ CREATE FUNCTION atrium.matching_chunks(space smallint, question text, scope uuid
     AS $_$
 DECLARE
     asked   record;
-    ranking text;
     lookup  tsquery;
+    ranks   text;
+    weights text;
+    ranking text;
 BEGIN
     IF question IS NULL THEN
         RETURN;
@@ -278,21 +280,33 @@ BEGIN
     IF asked.words IS NULL THEN
         RETURN;
     END IF;
-    SELECT string_agg(format('$4[%1$s] * ts_rank(c.tsv, $3[%1$s])', i), ' + ') INTO ranking
-    FROM generate_subscripts(asked.words, 1) AS i;
-    SELECT string_agg(word::text, ' | ')::tsquery INTO lookup
-    FROM (SELECT word, i, sum(frequency) OVER (ORDER BY i) AS together
-          FROM unnest(asked.words, asked.frequencies) WITH ORDINALITY AS t (word, frequency, i)) AS s
-    WHERE together <= budget OR i = 1;
+    IF cardinality(scope) <= 100 THEN
+        budget := 2147483647;   -- what is frequent among all documents may be all there is in a few
+    END IF;
+    -- Any of the rarer words; where even the rarest is everywhere, several of them at once, as far as enough chunks have them all.
+    SELECT coalesce(string_agg(word::text, ' | ') FILTER (WHERE together <= budget),
+                    string_agg(word::text, ' & ') FILTER (WHERE joint >= budget / 2.0 OR i = 1))::tsquery,
+           string_agg(format('ts_rank(c.tsv, $3[%1$s]) AS r%1$s', i), ', '),
+           string_agg(format(CASE WHEN together <= budget AND scope IS NULL
+                                  THEN 'ln(1 + (greatest($8 - count(*) FILTER (WHERE r%1$s > 0), 0) + 0.5) / (count(*) FILTER (WHERE r%1$s > 0) + 0.5)) AS w%1$s'
+                                  ELSE '$4[%1$s] AS w%1$s' END, i), ', '),
+           string_agg(format('w%1$s * r%1$s', i), ' + ')
+    INTO lookup, ranks, weights, ranking
+    FROM (SELECT word, i, sum(frequency) OVER (ORDER BY i) AS together,
+                 asked.total * exp(sum(ln(least(frequency / asked.total, 1))) OVER (ORDER BY i)) AS joint
+          FROM unnest(asked.words, asked.frequencies) WITH ORDINALITY AS t (word, frequency, i)) AS s;
     RETURN QUERY EXECUTE format($sql$
-        WITH ranked AS MATERIALIZED (
-            SELECT c.id, (%2$s) / (0.5 + 0.5 * length(c.tsv) / $5) AS relevance
+        WITH matched AS MATERIALIZED (
+            SELECT c.id, 0.5 + 0.5 * length(c.tsv) / $5 AS length, %2$s
             FROM %1$s c
-            WHERE c.tenant_id = $1 AND c.tsv @@ $2 %3$s)
-        SELECT ranked.id, relevance, (SELECT count(*) FROM ranked) FROM ranked
-        ORDER BY relevance DESC, ranked.id LIMIT $6
-        $sql$, atrium.space_partition(space), ranking, CASE WHEN scope IS NOT NULL THEN 'AND c.document_id = ANY ($7)' END)
-    USING atrium.required_tenant(), lookup, asked.words, asked.weights, asked.mean_length, top, scope;
+            WHERE c.tenant_id = $1 AND c.tsv @@ $2 %5$s),
+        weighed AS MATERIALIZED (
+            SELECT count(*) AS compared, %3$s FROM matched)
+        SELECT matched.id, (%4$s) / length AS relevance, compared FROM matched, weighed
+        ORDER BY relevance DESC, matched.id LIMIT $6
+        $sql$, atrium.space_partition(space), ranks, weights, ranking,
+        CASE WHEN scope IS NOT NULL THEN 'AND c.document_id = ANY ($7)' END)
+    USING atrium.required_tenant(), lookup, asked.words, asked.weights, asked.mean_length, top, scope, asked.total;
 END
 $_$;
 
@@ -348,7 +362,7 @@ ALTER PROCEDURE atrium.protect(IN target regclass) OWNER TO atrium_migrator;
 
 -- question_words(smallint, text, integer)
 
-CREATE FUNCTION atrium.question_words(space smallint, question text, sample_size integer, OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[], OUT mean_length double precision) RETURNS record
+CREATE FUNCTION atrium.question_words(space smallint, question text, sample_size integer, OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'atrium', 'public', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -377,13 +391,13 @@ BEGIN
         SELECT word, total, greatest(n, 0.5) * total / seen AS frequency, size.mean_length FROM counted, size)
     SELECT array_agg(word ORDER BY frequency, word::text),
            array_agg(ln(1 + (greatest(total - frequency, 0) + 0.5) / (frequency + 0.5)) ORDER BY frequency, word::text),
-           array_agg(frequency ORDER BY frequency, word::text), max(estimated.mean_length)
-    INTO words, weights, frequencies, question_words.mean_length
+           array_agg(frequency ORDER BY frequency, word::text), max(estimated.mean_length), max(estimated.total)
+    INTO words, weights, frequencies, question_words.mean_length, question_words.total
     FROM estimated;
 END
 $$;
 
-ALTER FUNCTION atrium.question_words(space smallint, question text, sample_size integer, OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[], OUT mean_length double precision) OWNER TO atrium_definer;
+ALTER FUNCTION atrium.question_words(space smallint, question text, sample_size integer, OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision) OWNER TO atrium_definer;
 
 -- required_tenant()
 
@@ -409,19 +423,20 @@ CREATE FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, word
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
     SET search_path TO 'atrium', 'public', 'pg_temp'
     SET enable_seqscan TO 'off'
+    SET enable_nestloop TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 #variable_conflict use_column
 DECLARE
     tenant uuid := atrium.required_tenant();
     scope  uuid[] := atrium.search_scope(collections, document_ids, filter);
-    pool   integer := greatest(top, 50);
+    pool   integer := CASE WHEN vector IS NULL OR words IS NULL THEN top ELSE greatest(top, 50) END;
 BEGIN
     RETURN QUERY
     WITH near AS MATERIALIZED (
         SELECT n.*, row_number() OVER () AS place FROM atrium.nearest_chunks(space, vector, scope, 200, pool) AS n),
     worded AS MATERIALIZED (
-        SELECT m.*, row_number() OVER () AS place FROM atrium.matching_chunks(space, words, scope, 800, pool) AS m),
+        SELECT m.*, row_number() OVER () AS place FROM atrium.matching_chunks(space, words, scope, 600, pool) AS m),
     fused AS MATERIALIZED (
         SELECT id, max(nearness) AS nearness, max(relevance) AS relevance, max(near_place) AS near_place, max(worded_place) AS worded_place
         FROM (SELECT id, 1 - distance AS nearness, NULL::float8 AS relevance, place AS near_place, NULL::bigint AS worded_place FROM near
@@ -1238,9 +1253,9 @@ REVOKE ALL ON FUNCTION atrium.nearest_chunks(space smallint, question public.hal
 
 REVOKE ALL ON PROCEDURE atrium.protect(IN target regclass) FROM PUBLIC;
 
--- FUNCTION question_words(space smallint, question text, sample_size integer, OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[], OUT mean_length double precision)
+-- FUNCTION question_words(space smallint, question text, sample_size integer, OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision)
 
-REVOKE ALL ON FUNCTION atrium.question_words(space smallint, question text, sample_size integer, OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[], OUT mean_length double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atrium.question_words(space smallint, question text, sample_size integer, OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision) FROM PUBLIC;
 
 -- FUNCTION required_tenant()
 
