@@ -39,7 +39,7 @@ async def subject(request: pytest.FixtureRequest, model_dir: Path) -> AsyncItera
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(OpenAIServer())
 
-        async def credentials(provider: str) -> Credentials:
+        async def credentials(provider: str, *, refresh: bool = False) -> Credentials:
             return Credentials("sk-test", server.base_url)
 
         model = registry.chat_model(request.param, credentials=credentials, model_dir=model_dir)

@@ -29,7 +29,7 @@ async def embedder(request: pytest.FixtureRequest, model_dir: Path) -> AsyncIter
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(OpenAIServer())
 
-        async def credentials(provider: str) -> Credentials:
+        async def credentials(provider: str, *, refresh: bool = False) -> Credentials:
             return Credentials("sk-test", server.base_url)
 
         made = registry.embedder(request.param, credentials=credentials, model_dir=model_dir)

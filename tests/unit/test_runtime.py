@@ -1,11 +1,18 @@
 """The composition root: parts are made once and late; provider keys come from the secret store."""
 
+import asyncio
+import time
+
 import pytest
 
 from atrium.kernel.errors import NotFound, Unavailable
 from atrium.kernel.settings import Settings
+from atrium.providers.base import ChatRequest, Message
+from atrium.providers.openai import OpenAIChat
 from atrium.runtime import ProviderKeys, Runtime
 from tests.fakes.memory import MemorySecrets
+from tests.fakes.openai_server import OpenAIServer
+from tests.fakes.wire import Script
 
 
 def test_nothing_is_opened_before_its_first_use() -> None:
@@ -28,6 +35,37 @@ async def test_a_provider_key_is_read_once_in_five_minutes(monkeypatch: pytest.M
     found = await keys.credentials("openai")
     assert (found.api_key, found.base_url) == ("sk-2", "http://127.0.0.1:2/v1")
     assert len(store.reads) == 2
+
+
+async def test_after_a_refusal_a_provider_key_is_read_afresh_but_not_on_every_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 1000.0
+    monkeypatch.setattr("atrium.runtime.time.monotonic", lambda: clock)
+    store = MemorySecrets({"atrium/providers/openai": '{"api_key": "sk-1"}'})
+    keys = ProviderKeys(store, Settings())
+    await keys.credentials("openai")
+    store.values["atrium/providers/openai"] = '{"api_key": "sk-2"}'
+    clock += 11
+    found = await asyncio.gather(*(keys.credentials("openai", refresh=True) for _ in range(3)))
+    assert {each.api_key for each in found} == {"sk-2"}
+    assert len(store.reads) == 2
+    clock += 9
+    await keys.credentials("openai", refresh=True)
+    assert len(store.reads) == 2
+
+
+async def test_a_rotated_key_reaches_the_provider_without_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with OpenAIServer() as server:
+        store = MemorySecrets({"atrium/providers/openai": '{"api_key": "sk-old"}'})
+        keys, started = ProviderKeys(store, Settings(openai_base_url=server.base_url)), time.monotonic
+        chat = OpenAIChat(keys.credentials)
+        asked = ChatRequest("gpt-4.1-mini", (Message("user", "Say it."),))
+        server.script(Script(), Script(status=401))
+        assert [event async for event in chat.stream(asked)]
+        store.values["atrium/providers/openai"] = '{"api_key": "sk-new"}'
+        monkeypatch.setattr("atrium.runtime.time.monotonic", lambda: started() + 11)
+        assert [event async for event in chat.stream(asked)]
+        await chat.close()
+    assert [each.headers["authorization"][-6:] for each in server.requests] == ["sk-old", "sk-old", "sk-new"]
 
 
 @pytest.mark.parametrize("text", ["", "sk-bare", "[]", "{}", '"x"'])

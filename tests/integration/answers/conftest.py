@@ -41,7 +41,7 @@ class Models:
         self._made: dict[str, ChatModel] = {"local/extractive": ExtractiveChat()}
 
     async def of(self, name: str) -> ChatModel:
-        async def credentials(provider: str) -> Credentials:
+        async def credentials(provider: str, *, refresh: bool = False) -> Credentials:
             return Credentials("key-of-the-tests", self._server.base_url)
 
         if name not in self._made:

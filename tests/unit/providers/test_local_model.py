@@ -55,7 +55,7 @@ def in_model_environment(*arguments: str, stdin: str = "") -> str:
 async def test_vectors_agree_with_the_original_weights(model_dir: Path) -> None:
     embedder = LocalEmbedder(model_dir)
     texts = [*SENTENCES, *WORDS]
-    ids = embedder._tokenizer.ids(texts, embedder.max_tokens)
+    ids = embedder.tokenizer.ids(texts, embedder.max_tokens)
     reference = json.loads(in_model_environment("tests.unit.providers.reference_encoder", stdin=json.dumps(ids)))
     vectors = rows(await embedder.embed(texts, "document"))
     likeness = [cosine(ours, theirs) for ours, theirs in zip(vectors, reference, strict=True)]

@@ -37,7 +37,7 @@ async def embedder(server: OpenAIServer) -> AsyncIterator[OpenAIEmbedder]:
 
 
 def source(server: OpenAIServer, key: str = "sk-test") -> Any:
-    async def credentials(provider: str) -> Credentials:
+    async def credentials(provider: str, *, refresh: bool = False) -> Credentials:
         assert provider == "openai"
         return Credentials(key, server.base_url)
 
@@ -180,7 +180,7 @@ async def test_closing_the_iterator_ends_the_providers_call(server: OpenAIServer
 
 
 async def test_without_a_key_the_caller_is_told() -> None:
-    async def nothing(provider: str) -> Credentials:
+    async def nothing(provider: str, *, refresh: bool = False) -> Credentials:
         raise NotFound(f"no secret for {provider}")
 
     with pytest.raises(InvalidInput, match="no API key"):
@@ -190,7 +190,7 @@ async def test_without_a_key_the_caller_is_told() -> None:
 async def test_a_new_key_is_used_at_once(server: OpenAIServer) -> None:
     keys = iter(["sk-old", "sk-old", "sk-new"])
 
-    async def rotating(provider: str) -> Credentials:
+    async def rotating(provider: str, *, refresh: bool = False) -> Credentials:
         return Credentials(next(keys), server.base_url)
 
     chat = OpenAIChat(rotating)
@@ -198,6 +198,66 @@ async def test_a_new_key_is_used_at_once(server: OpenAIServer) -> None:
         await collect(chat, request())
     await chat.close()
     assert [each.headers["authorization"][-6:] for each in server.requests] == ["sk-old", "sk-old", "sk-new"]
+
+
+class Rotated(OpenAIServer):
+    """Takes the new key only."""
+
+    def reply(self, request: Request, script: Script) -> Reply:
+        if request.headers["authorization"] == "Bearer sk-new":
+            return super().reply(request, script)
+        return Reply(self.error(Script(status=401)), status=401)
+
+
+class Vault:
+    """A source that has `known` and would find `stored` if it looked again."""
+
+    def __init__(self, server: OpenAIServer, known: str, stored: str) -> None:
+        self._server = server
+        self._known = known
+        self._stored = stored
+        self.refreshed = 0
+
+    async def credentials(self, provider: str, *, refresh: bool = False) -> Credentials:
+        if refresh:
+            self._known = self._stored
+            self.refreshed += 1
+        return Credentials(self._known, self._server.base_url)
+
+
+@pytest.fixture
+async def rotated() -> AsyncIterator[Rotated]:
+    async with Rotated() as server:
+        yield server
+
+
+async def test_a_refused_key_is_read_again_and_the_rotated_one_accepted(rotated: Rotated) -> None:
+    rotated.script(Script(), Script(answer="Back."))
+    vault = Vault(rotated, "sk-old", "sk-new")
+    chat = OpenAIChat(vault.credentials)
+    assert (await collect(chat, request()))[0] == TextDelta("Back.")
+    await collect(chat, request())
+    await chat.close()
+    assert [each.headers["authorization"][-6:] for each in rotated.requests] == ["sk-old", "sk-new", "sk-new"]
+    assert vault.refreshed == 1
+
+
+async def test_embeddings_go_on_with_the_rotated_key(rotated: Rotated) -> None:
+    vault = Vault(rotated, "sk-old", "sk-new")
+    embedder = OpenAIEmbedder(vault.credentials, "text-embedding-3-small", 16, 8191)
+    assert (await embedder.embed(["text"], "document")).count == 1
+    await embedder.close()
+    assert vault.refreshed == 1
+
+
+@pytest.mark.parametrize(("stored", "sent"), [("sk-old", 1), ("sk-bad", 2)])
+async def test_a_key_is_read_again_once_and_not_tried_twice(rotated: Rotated, stored: str, sent: int) -> None:
+    vault = Vault(rotated, "sk-old", stored)
+    chat = OpenAIChat(vault.credentials)
+    with pytest.raises(ProviderError, match="refused this deployment's API key"):
+        await collect(chat, request())
+    await chat.close()
+    assert (len(rotated.requests), vault.refreshed) == (sent, 1)
 
 
 async def test_embeddings_are_asked_for_in_base64_and_in_parts(server: OpenAIServer, embedder: OpenAIEmbedder) -> None:

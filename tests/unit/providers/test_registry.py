@@ -12,7 +12,7 @@ from atrium.providers.local_embedder import LocalEmbedder
 from atrium.providers.openai import OpenAIChat, OpenAIEmbedder
 
 
-async def no_keys(provider: str) -> Credentials:
+async def no_keys(provider: str, *, refresh: bool = False) -> Credentials:
     raise AssertionError(f"{provider} was asked for its key before anything was sent")
 
 

@@ -21,6 +21,8 @@ from atrium.providers import registry
 from atrium.providers.base import ChatModel, Closable, Embedder
 
 _KEY_SECONDS: Final = 300
+# A key that a provider refuses for good must not become a read of the secret store on every request.
+_REFRESH_SECONDS: Final = 10
 
 
 class Runtime:
@@ -97,20 +99,23 @@ class Runtime:
 
 
 class ProviderKeys:
-    """Keys from the secret store, one secret per provider, `{"api_key", "base_url"?}`; kept five minutes."""
+    """Keys from the secret store, one secret per provider, `{"api_key", "base_url"?}`; kept five minutes, or until refused."""
 
     def __init__(self, store: Secrets, settings: Settings) -> None:
         self._store = store
         self._settings = settings
         self._known: dict[str, tuple[float, registry.Credentials]] = {}
+        self._lock = asyncio.Lock()
 
-    async def credentials(self, provider: str) -> registry.Credentials:
-        """The provider's key. `NotFound` when the deployment has none."""
-        read_at, known = self._known.get(provider, (0.0, None))
-        if known is None or time.monotonic() - read_at > _KEY_SECONDS:
-            known = self._parse(provider, await self._store.get(self._settings.provider_secret_prefix + provider))
-            self._known[provider] = (time.monotonic(), known)
-        return known
+    async def credentials(self, provider: str, *, refresh: bool = False) -> registry.Credentials:
+        """The provider's key; `refresh` after it was refused, which a rotation would explain. `NotFound` when there is none."""
+        # Requests that were refused together share one look at the store.
+        async with self._lock:
+            read_at, known = self._known.get(provider, (0.0, None))
+            if known is None or time.monotonic() - read_at > (_REFRESH_SECONDS if refresh else _KEY_SECONDS):
+                known = self._parse(provider, await self._store.get(self._settings.provider_secret_prefix + provider))
+                self._known[provider] = (time.monotonic(), known)
+            return known
 
     def _parse(self, provider: str, text: str) -> registry.Credentials:
         try:

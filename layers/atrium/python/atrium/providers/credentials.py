@@ -1,7 +1,7 @@
 """How a provider gets its key: from a source that the caller wires to the secret store."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,5 +12,9 @@ class Credentials:
     base_url: str | None = None
 
 
-# Called with the provider's name before every call to it, so it caches. `NotFound`: this deployment has no key for it.
-type CredentialsSource = Callable[[str], Awaitable[Credentials]]
+class CredentialsSource(Protocol):
+    """Asked before every call to a provider, so it caches."""
+
+    async def __call__(self, provider: str, *, refresh: bool = False) -> Credentials:
+        """The provider's key; `refresh` after it was refused. `NotFound`: this deployment has none."""
+        ...

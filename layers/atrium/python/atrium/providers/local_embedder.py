@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from atrium.kernel.errors import ProviderError
-from atrium.providers.base import TokenCounter, Vectors
+from atrium.providers.base import Vectors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,42 +60,29 @@ class LocalEmbedder:
 
     Each run has one thread and as many runs go on as there are processors, which beats runs of several threads
     as soon as anything else wants a processor too. Vectors do not depend on what is embedded beside them.
+    256 tokens are what the model was trained on.
     """
 
     def __init__(self, model_dir: Path, dimensions: int = 384, max_tokens: int = 256) -> None:
         self._model = model_dir / "model.onnx"
-        self._dimensions = dimensions
-        self._max_tokens = max_tokens
-        self._tokenizer = LocalTokenizer(model_dir)
+        self.dimensions: Final = dimensions
+        self.max_tokens: Final = max_tokens
+        # The model's own WordPiece tokenizer.
+        self.tokenizer: Final = LocalTokenizer(model_dir)
         self._loading = threading.Lock()
         self._session: InferenceSession | None = None
-
-    @property
-    def dimensions(self) -> int:
-        """384."""
-        return self._dimensions
-
-    @property
-    def max_tokens(self) -> int:
-        """256: what the model was trained on."""
-        return self._max_tokens
-
-    @property
-    def tokenizer(self) -> TokenCounter:
-        """The model's own WordPiece tokenizer."""
-        return self._tokenizer
 
     async def embed(self, texts: Sequence[str], kind: Literal["document", "query"]) -> Vectors:  # noqa: ARG002 - one model for both
         """One L2-normalised vector per text, in order; about 1 ms for a question. Raises `ProviderError`."""
         if not texts:
-            return Vectors(0, self._dimensions, b"")
+            return Vectors(0, self.dimensions, b"")
         return await asyncio.to_thread(self._embed, texts)
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
         import numpy as np
 
-        ids = self._tokenizer.ids(texts, self._max_tokens)
-        vectors = np.empty((len(texts), self._dimensions), dtype="<f4")
+        ids = self.tokenizer.ids(texts, self.max_tokens)
+        vectors = np.empty((len(texts), self.dimensions), dtype="<f4")
 
         def run(batch: list[int]) -> None:
             vectors[batch] = self._run([ids[position] for position in batch])
@@ -105,7 +92,7 @@ class LocalEmbedder:
             run(batches[0])
         else:
             list(self._workers.map(run, batches))
-        return Vectors(len(texts), self._dimensions, vectors.tobytes())
+        return Vectors(len(texts), self.dimensions, vectors.tobytes())
 
     def _run(self, ids: Sequence[Sequence[int]]) -> "NDArray[np.float32]":
         import numpy as np

@@ -3,19 +3,21 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from atrium.kernel.errors import InvalidInput, NotFound, ProviderError, ProviderUnavailable
-from atrium.providers.base import ChatEvent, ChatRequest, Completed, TextDelta, TokenCounter, Usage, Vectors
+from atrium.providers.base import ChatEvent, ChatRequest, Completed, TextDelta, Usage, Vectors
 from atrium.providers.catalogue import chat_spec
 from atrium.providers.credentials import Credentials, CredentialsSource
 from atrium.providers.piece_counter import PieceCounter
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI, AsyncStream
+    from openai.types import CreateEmbeddingResponse
     from openai.types.chat import ChatCompletionChunk
 
 PUBLIC_URL: Final = "https://api.openai.com/v1"
@@ -48,12 +50,29 @@ class _Connection:
         # A client whose key was replaced may still be streaming: it stays until `close`.
         self._clients: dict[Credentials, AsyncOpenAI] = {}
 
-    async def client(self) -> "AsyncOpenAI":
-        """The client for the credentials of this moment. `InvalidInput` when there are none."""
+    async def use[T](self, call: Callable[["AsyncOpenAI"], Awaitable[T]]) -> T:
+        """Make the call with the credentials of this moment, once more with fresh ones where these are refused (401).
+
+        `InvalidInput` when there are none.
+        """
+        from openai import AuthenticationError
+
+        credentials = await self._credentials()
         try:
-            credentials = await self._source("openai")
+            return await call(self._client(credentials))
+        except AuthenticationError:
+            fresh = await self._credentials(refresh=True)
+            if fresh == credentials:
+                raise
+            return await call(self._client(fresh))
+
+    async def _credentials(self, *, refresh: bool = False) -> Credentials:
+        try:
+            return await self._source("openai", refresh=refresh)
         except NotFound as exc:
             raise InvalidInput("The provider openai has no API key in this deployment") from exc
+
+    def _client(self, credentials: Credentials) -> "AsyncOpenAI":
         if credentials not in self._clients:
             self._clients[credentials] = _client(credentials)
         return self._clients[credentials]
@@ -72,11 +91,10 @@ class OpenAIChat:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Yield the answer as it comes. `request.timeout` bounds the whole call, retries included."""
-        client = await self._connection.client()
         deadline = asyncio.get_running_loop().time() + request.timeout
         with _translated():
             async with asyncio.timeout_at(deadline):
-                stream = await _open(client, request)
+                stream = await self._connection.use(partial(_open, request))
             # Closing this generator lands here, and the provider's answer stops with its connection.
             async with stream, aclosing(_events(stream, deadline)) as events:
                 async for event in events:
@@ -93,42 +111,31 @@ class OpenAIEmbedder:
     def __init__(self, credentials: CredentialsSource, model: str, dimensions: int, max_tokens: int) -> None:
         self._connection = _Connection(credentials)
         self._model = model
-        self._dimensions = dimensions
-        self._max_tokens = max_tokens
-        self._tokenizer = PieceCounter()
-
-    @property
-    def dimensions(self) -> int:
-        """As declared for the space; the API is asked for exactly so many."""
-        return self._dimensions
-
-    @property
-    def max_tokens(self) -> int:
-        """What the API reads of one input."""
-        return self._max_tokens
-
-    @property
-    def tokenizer(self) -> TokenCounter:
-        """A cautious count: the exact vocabulary weighs 76 MB."""
-        return self._tokenizer
+        # As declared for the space: the API is asked for exactly so many.
+        self.dimensions: Final = dimensions
+        self.max_tokens: Final = max_tokens
+        # A cautious count: the exact vocabulary weighs 76 MB.
+        self.tokenizer: Final = PieceCounter()
 
     async def embed(self, texts: Sequence[str], kind: Literal["document", "query"]) -> Vectors:  # noqa: ARG002 - one model for both
         """One L2-normalised vector per text, in order, at most 60 s a call of 256 texts."""
-        client = await self._connection.client()
-        parts = [await self._call(client, part) for part in batched(texts, TEXTS_PER_CALL, strict=False)]
-        return Vectors(len(texts), self._dimensions, b"".join(parts))
+        parts = [await self._call(part) for part in batched(texts, TEXTS_PER_CALL, strict=False)]
+        return Vectors(len(texts), self.dimensions, b"".join(parts))
 
     async def close(self) -> None:
         """Close idle connections."""
         await self._connection.close()
 
-    async def _call(self, client: "AsyncOpenAI", texts: tuple[str, ...]) -> bytes:
+    async def _call(self, texts: tuple[str, ...]) -> bytes:
+        async def ask(client: "AsyncOpenAI") -> "CreateEmbeddingResponse":
+            # Asked for by name, base64 reaches us as it came; by default the SDK makes lists of floats of it.
+            return await client.with_options(max_retries=EMBED_RETRIES).embeddings.create(
+                model=self._model, input=list(texts), dimensions=self.dimensions, encoding_format="base64"
+            )
+
         with _translated():
             async with asyncio.timeout(EMBED_TIMEOUT):
-                # Asked for by name, base64 reaches us as it came; by default the SDK makes lists of floats of it.
-                response = await client.with_options(max_retries=EMBED_RETRIES).embeddings.create(
-                    model=self._model, input=list(texts), dimensions=self._dimensions, encoding_format="base64"
-                )
+                response = await self._connection.use(ask)
         rows = sorted(response.data, key=lambda row: row.index)
         if [row.index for row in rows] != list(range(len(texts))):
             raise ProviderError(f"OpenAI answered {len(rows)} vectors for {len(texts)} texts")
@@ -139,8 +146,8 @@ class OpenAIEmbedder:
             vector = base64.b64decode(encoded if isinstance(encoded, str) else "", validate=True)
         except binascii.Error as exc:
             raise ProviderError("OpenAI answered a vector that is not base64") from exc
-        if len(vector) != self._dimensions * FLOAT_BYTES:
-            raise ProviderError(f"OpenAI answered a vector that is not {self._dimensions} long")
+        if len(vector) != self.dimensions * FLOAT_BYTES:
+            raise ProviderError(f"OpenAI answered a vector that is not {self.dimensions} long")
         return vector
 
 
@@ -155,7 +162,7 @@ def _client(credentials: Credentials) -> "AsyncOpenAI":
     )
 
 
-async def _open(client: "AsyncOpenAI", request: ChatRequest) -> "AsyncStream[ChatCompletionChunk]":
+async def _open(request: ChatRequest, client: "AsyncOpenAI") -> "AsyncStream[ChatCompletionChunk]":
     from openai import Timeout, omit
 
     return await client.chat.completions.create(
