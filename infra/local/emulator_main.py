@@ -1,16 +1,26 @@
-"""Starts ministack with one correction: a failed Python function keeps its exception's name, as on Lambda.
+"""Starts ministack with two corrections. Run as a file by the emulator's own interpreter, so it imports nothing of Atrium.
 
-The emulator reports every failure as `Runtime.HandlerError`; the pipeline's Retry and the reason that a document's owner
-sees go by the name. Run as a file by the emulator's own interpreter, so it imports nothing of Atrium.
+A failed Python function keeps its exception's name, as on Lambda: the emulator reports every failure as
+`Runtime.HandlerError`, but the pipeline's Retry and the reason that a document's owner sees go by the name.
+
+Web pages are kept out: the emulator answers every origin, checks no credentials and runs code, so any page that its user
+visits could do what it likes with it.
 """
 
 import re
-import runpy
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ministack.services import lambda_svc  # type: ignore[import-not-found]  # only in the emulator's own environment
-
 _UNNAMED = "Runtime.HandlerError"
+
+Scope = dict[str, Any]
+App = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[dict[str, Any]], Awaitable[None]]], Awaitable[None]]
+
+# Nobody can make these names resolve to a server of theirs, as a page that rebinds its own name would.
+_OWN_HOST = re.compile(rb"(?:[a-z0-9.-]+\.)?(?:localhost|127\.0\.0\.1)(?::\d+)?|\[::1\](?::\d+)?", re.IGNORECASE)
+# The API asks for credentials of its own.
+_API = "/_aws/execute-api/"
+_FORBIDDEN = b'{"message": "The local AWS emulator answers programs, not web pages."}'
 
 
 def exception_name(message: str, log: str) -> str:
@@ -29,15 +39,54 @@ def named(outcome: dict[str, Any]) -> dict[str, Any]:
     return outcome
 
 
-def _correct() -> None:
+def admits(scope: Scope) -> bool:
+    """Whether a request may pass: sent to this machine by name, and by a program, or a page that downloads by a signed URL."""
+    headers = dict(scope["headers"])
+    if not _OWN_HOST.fullmatch(headers.get(b"host", b"")):
+        return False
+    of_a_page = b"origin" in headers or headers.get(b"sec-fetch-site", b"none") not in {b"none", b"same-origin"}
+    return not of_a_page or scope["path"].startswith(_API) or _downloads(scope)
+
+
+def _downloads(scope: Scope) -> bool:
+    """GET of one object by a presigned URL; listing a bucket is none."""
+    signed = b"X-Amz-Signature=" in scope["query_string"] and b"list-type" not in scope["query_string"]
+    return scope.get("method") == "GET" and signed and re.fullmatch(r"/[^/]+/.+", scope["path"]) is not None
+
+
+def guarded(app: App) -> App:
+    """The emulator's app behind `admits`."""
+
+    async def serve(
+        scope: Scope, receive: Callable[[], Awaitable[Any]], send: Callable[[dict[str, Any]], Awaitable[None]]
+    ) -> None:
+        if scope["type"] == "lifespan" or admits(scope):
+            await app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"application/json")]})
+            await send({"type": "http.response.body", "body": _FORBIDDEN})
+
+    return serve
+
+
+def main() -> None:
+    """Correct the emulator and run it."""
+    # Only in the emulator's own environment.
+    from ministack import app as emulator  # type: ignore[import-not-found]
+    from ministack.services import lambda_svc  # type: ignore[import-not-found]
+
     execute = lambda_svc._execute_function_warm  # noqa: SLF001  the one place that every invocation passes
 
     def execute_named(func: dict[str, Any], event: object, request_id: str) -> dict[str, Any]:
         return named(execute(func, event, request_id))
 
     lambda_svc._execute_function_warm = execute_named  # noqa: SLF001  as above
+    emulator.app = guarded(emulator.app)
+    emulator.main()
 
 
 if __name__ == "__main__":
-    _correct()
-    runpy.run_module("ministack", run_name="__main__")
+    main()
