@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import zlib
 from functools import partial
 from pathlib import Path
@@ -126,6 +127,19 @@ def test_the_child_inherits_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = child._environment()
     assert set(environment) == {"PYTHONPATH", "LD_LIBRARY_PATH", "LC_ALL", "MALLOC_ARENA_MAX"}
     assert "secret" not in environment.values()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+async def test_the_parents_environment_is_hidden_from_the_parser(tmp_path: Path) -> None:
+    code = (
+        "import asyncio, ctypes, pathlib, sys; from atrium.documents.parsing import child;"
+        "asyncio.run(child.inspect_file(pathlib.Path(sys.argv[1]), 'a.txt'));"
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"  # PR_GET_DUMPABLE
+    )
+    path = _file(tmp_path, "a.txt", b"Some words.")
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(path), stdout=asyncio.subprocess.PIPE)
+    printed, _ = await process.communicate()
+    assert printed.split() == [b"0"]
 
 
 @pytest.mark.parametrize(

@@ -45,3 +45,9 @@ async def test_it_is_read_once_and_again_after_a_rotation(monkeypatch: pytest.Mo
     clock += 301
     await source.get()
     assert len(store.reads) == 3
+
+
+async def test_without_a_keyring_the_deployment_is_not_ready_and_its_secret_not_named() -> None:
+    with pytest.raises(Unavailable) as raised:
+        await KeyringSource(MemorySecrets(), "atrium/keyring").get()
+    assert "atrium/keyring" not in raised.value.detail

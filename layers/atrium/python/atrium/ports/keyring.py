@@ -8,7 +8,7 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from typing import Self
 
-from atrium.kernel.errors import Unavailable
+from atrium.kernel.errors import NotFound, Unavailable
 from atrium.ports.secrets import Secrets
 
 _CACHE_SECONDS = 300
@@ -71,6 +71,12 @@ class KeyringSource:
         async with self._lock:
             age = time.monotonic() - self._read_at
             if self._keyring is None or age > (_REFRESH_SECONDS if refresh else _CACHE_SECONDS):
-                self._keyring = Keyring.from_json(await self._store.get(self._name))
+                self._keyring = Keyring.from_json(await self._read())
                 self._read_at = time.monotonic()
             return self._keyring
+
+    async def _read(self) -> str:
+        try:
+            return await self._store.get(self._name)
+        except NotFound as exc:  # `migrate` makes it: to a caller the deployment is not ready, not the thing absent
+            raise Unavailable("the keyring is not there yet") from exc

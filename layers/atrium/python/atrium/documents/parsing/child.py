@@ -5,10 +5,12 @@ depend on /dev/shm, which Lambda lacks, and no object crosses by pickle.
 """
 
 import asyncio
+import ctypes
 import json
 import signal
 import sys
 import tempfile
+from functools import cache
 from os import pathsep
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from atrium.documents.parsing.models import ExtractedText, Inspection
 from atrium.documents.parsing.worker import MEMORY_EXIT, Job, Verb
 from atrium.kernel.errors import IngestionFailed
 
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
 _WORKER = "atrium.documents.parsing.worker"
 # How allocators give up: pdfium traps, C++ aborts, the kernel kills.
 _OUT_OF_MEMORY = frozenset({signal.SIGABRT, signal.SIGILL, signal.SIGTRAP, signal.SIGKILL})
@@ -58,6 +61,7 @@ async def _run[Result: (Inspection, ExtractedText)](
 
 async def _run_worker(job: Job, folder: str) -> int:
     """Run a job to its end; the process's exit code, negative for a signal. No process is left behind."""
+    _hide_environment()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",  # what lies in the working directory is not imported
@@ -80,6 +84,16 @@ async def _run_worker(job: Job, folder: str) -> int:
             process.kill()
             await asyncio.shield(process.wait())
     return process.returncode or 0
+
+
+@cache
+def _hide_environment() -> None:
+    """Make this process's environment, which holds Lambda's credentials, unreadable to a parser that a file took over.
+
+    Both run as the same user; Linux hides /proc/<pid>/environ and memory of a process that may not be dumped.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _environment() -> dict[str, str]:

@@ -101,6 +101,7 @@ def _limit_process(limits: ParserLimits) -> None:
     _lower(resource.RLIMIT_FSIZE, _MAX_WRITTEN, _MAX_WRITTEN)
     _lower(resource.RLIMIT_NOFILE, _MAX_OPEN_FILES, _MAX_OPEN_FILES)
     _lower(resource.RLIMIT_CORE, 0, 0)
+    _lower(resource.RLIMIT_NPROC, 0, 0)  # no further process or thread; root is exempt
 
 
 def _lower(what: int, soft: int, hard: int) -> None:
