@@ -62,7 +62,7 @@ async def test_quality(name: str, bench: Database, cluster: Cluster, bench_setti
     assert all(rows)
 
 
-async def _no_keys(provider: str) -> Credentials:
+async def _no_keys(provider: str, *, refresh: bool = False) -> Credentials:
     raise NotFound(provider)
 
 
