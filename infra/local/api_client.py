@@ -24,8 +24,9 @@ class ServerEvent:
 class ApiClient:
     """A client of one local cloud. Every method raises LocalCloudError with the problem's detail when the API refuses."""
 
-    def __init__(self, url: str, token: str = "") -> None:
+    def __init__(self, url: str, token: str = "", *, operator_key: str = "") -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers |= {"X-API-Key": operator_key} if operator_key else {}
         self._http = httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=_TIMEOUT, trust_env=False)
 
     def close(self) -> None:

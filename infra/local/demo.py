@@ -17,6 +17,7 @@ from infra.local.state import CLONE, LocalCloudError, read_record, write_record
 FIXTURES: Final = CLONE / "tests" / "fixtures" / "documents"
 COLLECTION: Final = "handbook"
 QUESTION: Final = "How long is the warranty of the Helios flow meter?"
+OPERATOR: Final = "atrium/operator"
 PATIENCE: Final = 180.0
 _DROPPED: Final = (".docx", ".html", ".txt")
 _DONE: Final = frozenset({"ready", "failed"})
@@ -54,7 +55,7 @@ def ensure_account(cloud: Cloud) -> Account:
     record = read_record(memory)
     if record and _works(cloud.url, record["api_key"]):
         return Account(**record)
-    account = _register(cloud.url)
+    account = _register(cloud.url, _operator_key(cloud))
     write_record(memory, vars(account))
     return account
 
@@ -70,11 +71,20 @@ def _works(url: str, api_key: str) -> bool:
     return True
 
 
-def _register(url: str) -> Account:
+def _operator_key(cloud: Cloud) -> str:
+    """With it the demo's tenant is made also where REGISTRATION is not open."""
+    store = cloud.emulator.client("secretsmanager")
+    try:
+        return str(store.get_secret_value(SecretId=OPERATOR)["SecretString"])
+    except store.exceptions.ResourceNotFoundException as error:
+        raise LocalCloudError(f"The secret {OPERATOR} is missing. It is made again by: make migrate") from error
+
+
+def _register(url: str, operator_key: str) -> Account:
     email, password = f"demo-{secrets.token_hex(3)}@example.com", secrets.token_urlsafe(12)
-    anonymous = ApiClient(url)
-    made = anonymous.post("/auth/register", {"org_name": "Demo", "email": email, "password": password})
-    anonymous.close()
+    operator = ApiClient(url, operator_key=operator_key)
+    made = operator.post("/auth/register", {"org_name": "Demo", "email": email, "password": password})
+    operator.close()
     admin = ApiClient(url, made["access_token"])
     key = admin.post("/api-keys", {"name": "demo"})
     admin.close()
