@@ -93,7 +93,7 @@ class Api(Construct):
                 "".join(word.capitalize() for word in name.split("_")),
                 type=apigateway.ResponseType.of(name),
                 status_code=str(status) if status else None,
-                response_headers=_PROBLEM_HEADERS,
+                response_headers=_PROBLEM_HEADERS | _readable(self._settings.cors_origins),
                 templates={"application/json": _problem(status, code, title, detail)},
             )
 
@@ -102,7 +102,7 @@ class Api(Construct):
             "Requests are validated and authenticated in the functions: one set of rules on every target, with typed errors."
         )
         acknowledge(self.rest, in_the_app, "AwsSolutions-APIG2", "AwsSolutions-APIG4", "AwsSolutions-COG4")
-        waf = "A web ACL has a price per month and rule; the deployer attaches their own to the stage (docs/operations.md)."
+        waf = "A web ACL costs by the month and rule, also idle; the stage can be given one without a change here."
         acknowledge(self.rest, waf, "AwsSolutions-APIG3")
         account = "The account-wide role by which API Gateway writes logs takes AWS's own policy for it."
         acknowledge(self.rest, account, _LOGS_POLICY_FINDING)
@@ -115,8 +115,6 @@ _LOGS_POLICY_FINDING = (
 _PROBLEM_HEADERS = {
     "Content-Type": "'application/problem+json'",
     "X-Request-Id": "context.requestId",
-    "Access-Control-Allow-Origin": "'*'",
-    "Access-Control-Expose-Headers": "'X-Request-Id'",
 }
 
 _ACCESS_LOG = {
@@ -130,6 +128,13 @@ _ACCESS_LOG = {
     "latencyMs": "$context.responseLatency",
     "error": "$context.error.message",
 }
+
+
+def _readable(origins: tuple[str, ...]) -> dict[str, str]:
+    """Which pages may read these answers. They are constants: of several origins none can be named."""
+    if len(origins) != 1:
+        return {}
+    return {"Access-Control-Allow-Origin": f"'{origins[0]}'", "Access-Control-Expose-Headers": "'X-Request-Id'"}
 
 
 def _problem(status: int | None, code: str, title: str, detail: str | None) -> str:

@@ -10,8 +10,16 @@ State = dict[str, Any]
 
 # Failures of the document itself (a typed reason for its owner) and of a document deleted meanwhile: a retry changes nothing.
 PERMANENT = ["IngestionFailed", "NotFound"]
-_SECONDS = 2
-_ATTEMPTS = 4
+# A part is down or over its limits: what a wait mends.
+INFRASTRUCTURE = [
+    "Unavailable",
+    "ProviderUnavailable",
+    "Lambda.TooManyRequestsException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+]
+TIMEOUT_SECONDS = 3 * 3600
 _BATCHES_AT_ONCE = 4
 
 
@@ -20,6 +28,8 @@ def definition(*, extract: str, embed: str, publish: str) -> State:
     return {
         "Comment": "Atrium: one version of one document, from stored bytes to searchable chunks",
         "QueryLanguage": "JSONata",
+        # An execution that hangs ends, which an alarm sees; without a limit it would be open for a year.
+        "TimeoutSeconds": TIMEOUT_SECONDS,
         "StartAt": "Inspect",
         "States": {
             "Inspect": _step(extract, "inspect", "Extract"),
@@ -58,7 +68,9 @@ def _embed_batches(embed: str) -> State:
 
 
 def _mark_failed(publish: str) -> State:
-    return _invoke(publish, '{"step": "fail", "error": $failure}') | {"Next": "Failed"}
+    """A version without a verdict looks busy to its owner, so the verdict is tried for well over an hour."""
+    retriers = [_never(PERMANENT), _retrier(["States.ALL"], attempts=40, longest=300)]
+    return _invoke(publish, '{"step": "fail", "error": $failure}') | {"Retry": retriers, "Next": "Failed"}
 
 
 def _invoke(function: str, more: str) -> State:
@@ -71,15 +83,27 @@ def _invoke(function: str, more: str) -> State:
             "Payload": f"{{% $merge([$states.context.Execution.Input, {more}]) %}}",
         },
         "Retry": [
-            {"ErrorEquals": PERMANENT, "MaxAttempts": 0},
-            {
-                "ErrorEquals": ["States.ALL"],
-                "IntervalSeconds": _SECONDS,
-                "BackoffRate": 2,
-                "MaxAttempts": _ATTEMPTS,
-                "JitterStrategy": "FULL",
-            },
+            _never(PERMANENT),
+            _retrier(INFRASTRUCTURE, attempts=10, longest=60),
+            # Anything else is most likely ours, and stays: a crash, a timeout, a killed container.
+            _retrier(["States.ALL"], attempts=4, longest=16),
         ],
+    }
+
+
+def _never(errors: list[str]) -> State:
+    return {"ErrorEquals": errors, "MaxAttempts": 0}
+
+
+def _retrier(errors: list[str], *, attempts: int, longest: int) -> State:
+    """Waits of 2 s, 4 s, 8 s … up to `longest`, each anything between nothing and that."""
+    return {
+        "ErrorEquals": errors,
+        "IntervalSeconds": 2,
+        "BackoffRate": 2,
+        "MaxDelaySeconds": longest,
+        "MaxAttempts": attempts,
+        "JitterStrategy": "FULL",
     }
 
 

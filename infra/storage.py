@@ -118,10 +118,12 @@ def _lifecycle() -> list[s3.LifecycleRule]:
 
 
 def _presigned(settings: Settings) -> list[s3.CorsRule]:
-    """Browsers post to and fetch from presigned URLs; the signature is what authorises them."""
+    """Pages of the configured origins post to and fetch from presigned URLs; the signature is what authorises them."""
+    if not settings.cors_origins:
+        return []
     return [
         s3.CorsRule(
-            allowed_origins=list(settings.cors_origins) or ["*"],
+            allowed_origins=list(settings.cors_origins),
             allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.HEAD, s3.HttpMethods.POST],
             allowed_headers=["*"],
             exposed_headers=["ETag"],

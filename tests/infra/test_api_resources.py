@@ -1,10 +1,12 @@
 """The REST API: every area's paths, streaming where it streams, problems where the gateway answers."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from infra.areas import AREAS, Area, area_for
+from tests.infra.conftest import placeholder_build, synth
 from tests.infra.template import Template, plain
 
 IDS = [area.name for area in AREAS]
@@ -78,9 +80,42 @@ def test_what_the_gateway_answers_itself_is_a_problem(aws: Template) -> None:
         headers = answer["ResponseParameters"]
         assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
         assert headers["gatewayresponse.header.X-Request-Id"] == "context.requestId"
-        assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'"
         rendered = answer["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"said"')
         problem = json.loads(rendered)
         assert problem["type"].startswith("urn:atrium:problem:")
         assert problem["instance"] == "$context.requestId"
         assert problem.get("status") == (int(answer["StatusCode"]) if "StatusCode" in answer else None), kind
+
+
+def answered_origins(template: Template) -> set[str | None]:
+    """What the gateway's own answers say of origins; None where they say nothing."""
+    answers = template.properties("AWS::ApiGateway::GatewayResponse")
+    name = "gatewayresponse.header.Access-Control-Allow-Origin"
+    assert all((name in each["ResponseParameters"]) == (_EXPOSED in each["ResponseParameters"]) for each in answers)
+    return {each["ResponseParameters"].get(name) for each in answers}
+
+
+_EXPOSED = "gatewayresponse.header.Access-Control-Expose-Headers"
+
+
+def test_without_configured_origins_no_page_reads_an_answer(aws: Template) -> None:
+    assert answered_origins(aws) == {None}
+    assert "CorsConfiguration" not in aws.only("AWS::S3::Bucket")
+
+
+@pytest.mark.parametrize(
+    ("origins", "answered"),
+    [
+        (["https://a.example"], "'https://a.example'"),
+        # A gateway response is a constant: it cannot choose the one that asked.
+        (["https://a.example", "https://b.example"], None),
+    ],
+    ids=["one", "several"],
+)
+def test_origins_are_the_configured_ones(tmp_path: Path, origins: list[str], answered: str | None) -> None:
+    done = synth(tmp_path / "out", placeholder_build(tmp_path / "build"), target="local", cors_origins=",".join(origins))
+    assert done.returncode == 0, done.stderr
+    template = Template(json.loads((tmp_path / "out" / "Atrium.template.json").read_text()))
+    assert answered_origins(template) == {answered}
+    (rule,) = template.only("AWS::S3::Bucket")["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedOrigins"] == origins

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.document_pipeline import PERMANENT, definition
+from infra.document_pipeline import INFRASTRUCTURE, PERMANENT, definition
 from tests.infra.template import Template, plain
 
 MACHINE = definition(extract="arn:extract", embed="arn:embed", publish="arn:publish")
@@ -40,12 +40,43 @@ def test_the_way_through_is_the_declared_one() -> None:
     assert way == ["Inspect", "Extract", "Chunk", "EmbedBatches", "Publish", "Ready"]
 
 
+def longest(retrier: dict[str, Any]) -> float:
+    """Seconds that a retrier waits in all, if every wait is as long as it can be; with full jitter half of that on average."""
+    waits = (retrier["IntervalSeconds"] * retrier["BackoffRate"] ** n for n in range(retrier["MaxAttempts"]))
+    return float(sum(min(wait, retrier["MaxDelaySeconds"]) for wait in waits))
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_permanent_failures_are_not_retried_and_all_others_are(name: str) -> None:
-    permanent, transient = TASKS[name]["Retry"]
+    permanent, *_, others = TASKS[name]["Retry"]
     assert permanent == {"ErrorEquals": PERMANENT, "MaxAttempts": 0}
-    assert transient["ErrorEquals"] == ["States.ALL"]
-    assert (transient["MaxAttempts"], transient["BackoffRate"], transient["JitterStrategy"]) == (4, 2, "FULL")
+    assert others["ErrorEquals"] == ["States.ALL"]
+    assert {each["JitterStrategy"] for each in TASKS[name]["Retry"][1:]} == {"FULL"}
+
+
+@pytest.mark.parametrize("name", sorted(TASKS.keys() - {"MarkFailed"}))
+def test_an_outage_is_waited_out_for_minutes_and_a_fault_of_the_code_is_not(name: str) -> None:
+    _, outage, fault = TASKS[name]["Retry"]
+    assert outage["ErrorEquals"] == INFRASTRUCTURE
+    assert {"Unavailable", "ProviderUnavailable", "Lambda.TooManyRequestsException"} <= set(INFRASTRUCTURE)
+    assert outage["MaxDelaySeconds"] == 60
+    assert longest(outage) / 2 > 150
+    assert longest(fault) <= 30
+
+
+def test_a_verdict_is_told_over_an_hour_long_and_ends_before_the_execution_does() -> None:
+    _, retrier = TASKS["MarkFailed"]["Retry"]
+    assert retrier["MaxDelaySeconds"] == 300
+    assert longest(retrier) / 2 > 3600
+    assert longest(retrier) < MACHINE["TimeoutSeconds"]
+
+
+def test_an_execution_ends_after_three_hours_at_the_latest(aws: Template) -> None:
+    deployed = json.loads(plain(aws.only("AWS::StepFunctions::StateMachine")["DefinitionString"]))
+    assert deployed["TimeoutSeconds"] == 3 * 3600
+    # Else the alarm on executions that timed out could never fire.
+    (alarm,) = [each for each in aws.properties("AWS::CloudWatch::Alarm") if each.get("MetricName") == "ExecutionsTimedOut"]
+    assert alarm["Threshold"] == 1
 
 
 @pytest.mark.parametrize("name", ["Inspect", "Extract", "Chunk", "EmbedBatches", "Publish"])

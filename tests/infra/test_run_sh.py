@@ -1,5 +1,6 @@
 """The streaming areas' entry under Lambda Web Adapter: the real script, started as the adapter starts it."""
 
+import json
 import os
 import socket
 import subprocess
@@ -60,6 +61,26 @@ def status_when_up(url: str, entry: subprocess.Popen[str], patience: float = 60)
         except OSError:
             time.sleep(0.1)
     pytest.fail(f"run.sh does not serve: {entry.communicate(timeout=20)[0] if entry.poll() is not None else 'no answer'}")
+
+
+def refused(url: str) -> urllib.error.HTTPError:
+    """The error that a question without credentials is answered with."""
+    question = urllib.request.Request(url, data=b'{"query": "Who?"}', headers={"Content-Type": "application/json"}, method="POST")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(question, timeout=20)
+    return caught.value
+
+
+def test_the_real_rag_area_answers_behind_the_entry(tmp_path: Path) -> None:
+    bundles.build_bundle(Places("local", ROOT), "rag", tmp_path)
+    port = free_port()
+    with started(tmp_path, port) as entry:
+        status_when_up(f"http://127.0.0.1:{port}/healthz", entry)
+        with refused(f"http://127.0.0.1:{port}/api/v1/query") as answer:
+            problem = json.loads(answer.read())
+    assert (answer.code, answer.headers["content-type"]) == (401, "application/problem+json")
+    assert (problem["type"], problem["status"]) == ("urn:atrium:problem:unauthenticated", 401)
+    assert problem["instance"] == answer.headers["x-request-id"]
 
 
 @pytest.mark.parametrize("area", STREAMING)

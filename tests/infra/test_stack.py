@@ -1,14 +1,16 @@
 """The app as a whole: rules, size, outputs, settings."""
 
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from constructs import Node
 
-from infra.areas import FUNCTIONS
+from infra.areas import AREAS, FUNCTIONS, LAYERS
 from infra.settings import LocalCloud, Settings, read_settings
 from tests.infra.conftest import placeholder_build, synth
-from tests.infra.template import Template
+from tests.infra.template import Template, logical_name
 
 OUTPUTS = {
     "ApiUrl", "PublicUrl", "BucketName", "IngestQueueUrl", "IngestDlqUrl", "OutboxQueueUrl", "PipelineArn", "EventBusName",
@@ -29,6 +31,79 @@ def test_the_local_outputs_name_the_local_cloud(local: Template) -> None:
 
 def test_the_stack_stays_far_below_the_limit_of_resources(aws: Template) -> None:
     assert len(aws.resources) < 400
+
+
+def differing(one: object, other: object, path: str) -> Iterator[str]:
+    """Where two values differ: the paths of properties, and for policies the actions of statements that only one has."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in one.keys() | other.keys():
+            yield from differing(one.get(name), other.get(name), f"{path}.{name}".lstrip("."))
+    elif path == "PolicyDocument.Statement" and isinstance(one, list) and isinstance(other, list):
+        yield from (str(each["Action"]) for each in [*one, *other] if each not in one or each not in other)
+    elif one != other:
+        yield path
+
+
+_ALL = {f"Functions{each.name.capitalize()}" for each in FUNCTIONS}
+_ROLES = {f"{each}RoleDefaultPolicy" for each in _ALL}
+_STREAMED = {
+    f"ApiRestapi{version}{prefix}{below}ANY"
+    for area in AREAS if area.streaming
+    for prefix in area.prefixes for version in ("", "v1") for below in ("", "proxy")
+}  # fmt: skip
+_VARIABLES = "Environment.Variables."
+_ATTACHMENT = ["CreateNetworkInterface", "DeleteNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets"]
+
+# Property → the resources where an account's and a laptop's may differ. Whatever else does is what no local test can see.
+MAY_DIFFER: dict[str, set[str]] = {
+    # this machine's processor, and no /opt for the model
+    "Architectures": _ALL,
+    "CompatibleArchitectures": {f"Artifacts{name.capitalize()}" for name in LAYERS},
+    "Content.S3Key": {f"Artifacts{name.capitalize()}" for name in LAYERS},
+    f"{_VARIABLES}MODEL_DIR": _ALL,
+    # the emulator's and the edge's addresses
+    f"{_VARIABLES}ATRIUM_TARGET": _ALL,
+    f"{_VARIABLES}AWS_ENDPOINT_URL": _ALL,
+    f"{_VARIABLES}S3_PUBLIC_URL": _ALL,
+    f"{_VARIABLES}PUBLIC_URL": _ALL,
+    "Tags": {"ApiRest", "ApiRestCloudWatchRole", "ApiRestDeploymentStagelive"},
+    # anybody may register on a laptop
+    f"{_VARIABLES}REGISTRATION": _ALL,
+    # embedded Postgres with passwords, Aurora with IAM tokens in a network
+    f"{_VARIABLES}DATABASE_HOST": _ALL,
+    f"{_VARIABLES}DATABASE_PASSWORD": _ALL,
+    f"{_VARIABLES}DATABASE_SSLMODE": _ALL,
+    f"{_VARIABLES}DATABASE_USER": {"FunctionsMigrate"},
+    f"{_VARIABLES}DATABASE_MASTER_SECRET": {"FunctionsMigrate"},
+    "VpcConfig": _ALL,
+    "rds-db:connect": _ROLES,
+    "secretsmanager:GetSecretValue": {"FunctionsMigrateRoleDefaultPolicy"},
+    str([f"ec2:{action}" for action in _ATTACHMENT]): _ROLES,
+    # the edge streams, where an account has Lambda Web Adapter
+    "Handler": {"FunctionsRag"},
+    "Layers": {"FunctionsRag"},
+    "Timeout": {"FunctionsRag"},
+    f"{_VARIABLES}AWS_LAMBDA_EXEC_WRAPPER": {"FunctionsRag"},
+    f"{_VARIABLES}AWS_LWA_INVOKE_MODE": {"FunctionsRag"},
+    f"{_VARIABLES}AWS_LWA_PORT": {"FunctionsRag"},
+    f"{_VARIABLES}AWS_LWA_READINESS_CHECK_PATH": {"FunctionsRag"},
+    "Integration.ResponseTransferMode": _STREAMED,
+    "Integration.TimeoutInMillis": _STREAMED,
+    "Integration.Uri.Fn::Join": _STREAMED,
+    # names that follow from the above
+    "DeploymentId.Ref": {"ApiRestDeploymentStagelive"},
+    "HandlerArn.Ref": {"MigrationRun"},
+}
+
+
+def test_what_both_targets_have_differs_in_the_listed_properties_alone(aws: Template, local: Template) -> None:
+    found: dict[str, set[str]] = defaultdict(set)
+    for name in aws.resources.keys() & local.resources.keys():
+        one, other = aws.resources[name], local.resources[name]
+        assert one["Type"] == other["Type"]
+        for path in differing(one.get("Properties"), other.get("Properties"), ""):
+            found[path].add(logical_name(name))
+    assert found == MAY_DIFFER
 
 
 def test_targets_differ_by_network_database_and_adapter_alone(aws: Template, local: Template) -> None:
