@@ -87,12 +87,13 @@ build: environment ## layers, function bundles and the embedding model for the l
 	@$(python) -m infra.packaging --platform local
 openapi: environment ## rewrite docs/openapi.json from the code
 	@$(python) -m infra.openapi docs/openapi.json
-schema: environment ## rewrite db/schema.sql from the migrations
+schema: environment ## rewrite the schema.sql of atrium/db from the migrations
 	@$(python) -m pytest -q --update-schema tests/integration/db/test_schema_file.py
 synth: environment cdk ## the CloudFormation template of a real deployment, checked by cdk-nag
 	$(call say,synthesising for AWS)
 	@$(python) -m infra.packaging --platform lambda-arm64
 	@node_modules/.bin/cdk synth --quiet -c target=aws $(CONTEXT)
+	@echo "cdk.out/Atrium.template.json, and cdk-nag has no objection"
 bootstrap: environment cdk ## prepare an AWS account and region for the CDK, once
 	@$(python) -m infra.packaging --platform lambda-arm64
 	@node_modules/.bin/cdk bootstrap -c target=aws

@@ -43,13 +43,13 @@ def reset(_: argparse.Namespace) -> int:
 
 
 def status(_: argparse.Namespace) -> int:
-    """What runs, and where; 1 when something does not."""
+    """What runs, and where."""
     home = default_state_dir()
     parts = {"postgres": attach_postgres(home / "postgres"), "emulator": attach_emulator(home), "edge": attach_edge(home)}
     for name, part in parts.items():
         console.print(f"{name:10} " + (f"127.0.0.1:{part.port}, pid {part.process.pid}" if part else "does not run"))
-    console.print(f"{'state':10} {home}")
-    return 0 if all(parts.values()) else 1
+    console.print(f"{'state':10} {home}" if home.exists() else "Nothing is kept here; make up starts anew.")
+    return 0
 
 
 def logs(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from infra.local.api_client import ApiClient, ServerEvent
 from infra.local.cloud import Cloud
 from infra.local.console import console, step
+from infra.local.emulator import REGION
 from infra.local.state import CLONE, LocalCloudError, read_record, write_record
 
 FIXTURES: Final = CLONE / "tests" / "fixtures" / "documents"
@@ -192,6 +193,8 @@ Try:
   curl -N {cloud.url}/api/v1/query -H 'Authorization: Bearer {account.api_key}' \\
     -H 'Content-Type: application/json' -d '{{"question": "{QUESTION}", "top_k": 5}}'
   curl {cloud.url}/api/v1/documents -H 'Authorization: Bearer {account.api_key}' -F file=@your.pdf
+  AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION={REGION} \\
+    aws --endpoint-url {cloud.emulator.url} s3 cp your.pdf s3://{cloud.bucket}/drop/{account.tenant_id}/{COLLECTION}/
   make logs AREA=ingest    make down    make help""",
         markup=False,
     )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from infra.areas import FUNCTIONS
+from infra.areas import FUNCTIONS, Area
 from infra.local.emulator import Emulator, attach_emulator
 from infra.local.state import PREFIX, LocalCloudError
 
@@ -21,9 +21,12 @@ FILES: Final = {
 def read_logs(state_dir: Path, source: str, lines: int = LINES) -> Iterator[str]:
     """The last lines of one source, or a few of each for "all". Raises LocalCloudError for an unknown one."""
     names = {function.name for function in FUNCTIONS}
+    streaming = {area.name for area in FUNCTIONS if isinstance(area, Area) and area.streaming}
     if source == "all":
         for each in (*sorted(names), *FILES):
             yield from (f"{each}: {line}" for line in read_logs(state_dir, each, lines // 5))
+    elif source in streaming:  # the edge serves it in process
+        yield from _of_file(state_dir / FILES["edge"], lines)
     elif source in FILES:
         yield from _of_file(state_dir / FILES[source], lines)
     elif source in names:

@@ -118,7 +118,8 @@ def _build_all(places: Places, say: Callable[[str], None]) -> int:
     for link in links(places):
         build(link)
     for line in filter(None, done):
-        say(line)
+        if not line.startswith("function "):  # nine small folders in no time
+            say(line)
     return sum(1 for line in done if line)
 
 

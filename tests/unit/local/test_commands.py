@@ -80,9 +80,10 @@ def test_logs_of_a_part_are_its_files_end(tmp_path: Path) -> None:
     (tmp_path / "edge").mkdir()
     (tmp_path / "edge" / "edge.log").write_text("one\ntwo\nthree\n")
     assert list(read_logs(tmp_path, "edge", lines=2)) == ["two", "three"]
+    assert list(read_logs(tmp_path, "rag", lines=1)) == ["three"], "the edge serves streaming areas"
 
 
-@pytest.mark.parametrize("command", [["logs", "rag"], ["invoke", "events/ingest/absent.json"], ["migrate"], ["migrate-status"]])
+@pytest.mark.parametrize("command", [["logs", "ingest"], ["invoke", "events/ingest/absent.json"], ["migrate"], ["migrate-status"]])
 def test_a_command_that_needs_a_running_cloud_says_so(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
