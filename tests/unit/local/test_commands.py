@@ -83,7 +83,9 @@ def test_logs_of_a_part_are_its_files_end(tmp_path: Path) -> None:
     assert list(read_logs(tmp_path, "rag", lines=1)) == ["three"], "the edge serves streaming areas"
 
 
-@pytest.mark.parametrize("command", [["logs", "ingest"], ["invoke", "events/ingest/absent.json"], ["migrate"], ["migrate-status"]])
+@pytest.mark.parametrize(
+    "command", [["logs", "ingest"], ["invoke", "events/ingest/absent.json"], ["migrate"], ["migrate-status"]]
+)
 def test_a_command_that_needs_a_running_cloud_says_so(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,7 +48,8 @@ class SessionService:
         if operator is None:
             await self._admission.throttle(address, email)
             if self._settings.registration != "open":
-                raise Forbidden("Registration is by invitation here.")
+                how = "by invitation" if self._settings.registration == "invite" else "closed"
+                raise Forbidden(f"Registration is {how} here.")
         tenant_id, user_id = new_id(), new_id()
         made = await repository.register(
             self._database,
