@@ -32,7 +32,7 @@ async def create_document(
     """
     strict = cast("StrictRequest", request)
     upload = await read_upload(strict, principal, request.app.state.runtime.settings.upload_limit)
-    document = await documents.upload(principal, upload, claim.resource_id)
+    document = await documents.upload(principal, upload, claim.resource_id, request_id=request_id(request))
     response.headers["Location"] = f"/api/v1/documents/{document.id}"
     return DocumentReply.of(document)
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 
 from atrium.db import Database
@@ -16,6 +17,7 @@ from functions.documents.app import create_app as create_documents
 from tests.factories.auth import UNLIMITED, LocalRuntime, WholeApi, bearer, client, make_key, register
 from tests.factories.documents import World
 
+Connection = psycopg.AsyncConnection[dict[str, Any]]
 URL = "/api/v1/documents"
 TEXT = "The lease of the house ends after seven years."
 NOTE = {"name": "lease.txt", "content": TEXT}
@@ -75,6 +77,15 @@ async def test_json_is_taken_and_becomes_a_document(api: Api) -> None:
     assert answer.headers["location"] == f"{URL}/{reply['id']}"
     assert reply["created_by"] == f"user:{api.session['user']['id']}"
     assert len(api.world.keys("uploads/")) == 1
+
+
+async def test_what_was_sent_is_audited_under_the_requests_id(api: Api, admin_connection: Connection) -> None:
+    sent = await api.post(json=NOTE, headers={"X-Request-Id": "request-of-the-client"})
+    logged = await (await admin_connection.execute(
+        "SELECT actor, target, request_id FROM atrium.audit_log WHERE action = 'document.received'"
+    )).fetchall()  # fmt: skip
+    actor, target = f"user:{api.session['user']['id']}", f"document:{sent.json()['id']}"
+    assert logged == [{"actor": actor, "target": target, "request_id": "request-of-the-client"}]
 
 
 async def test_a_form_is_taken_with_its_fields(api: Api) -> None:

@@ -11,7 +11,7 @@ from atrium.documents.service import DOWNLOAD_SECONDS
 from atrium.kernel.clock import now
 from atrium.kernel.errors import NotFound, Unavailable
 from atrium.kernel.ids import new_id
-from atrium.kernel.principal import Principal
+from atrium.kernel.principal import Principal, worker
 from tests.factories.documents import World
 
 Connection = psycopg.AsyncConnection[dict[str, Any]]
@@ -71,6 +71,68 @@ async def test_an_upload_cut_off_before_its_object_is_completed_by_the_next(worl
 
     assert (again.id, again.version.number) == (document.id, 1)
     assert world.keys("uploads/") == [document.version.object_key]
+
+
+async def age(connection: Connection, minutes: int) -> None:
+    """Nothing has touched the versions for so long."""
+    await connection.execute("UPDATE atrium.document_versions SET updated_at = now() - make_interval(mins => %s)", [minutes])
+
+
+async def versions(connection: Connection) -> list[tuple[int, str, str | None]]:
+    """Number, status and kind of failure of every version."""
+    rows = await connection.execute("SELECT version, status, error_type FROM atrium.document_versions ORDER BY version")
+    return [(row["version"], row["status"], row["error_type"]) for row in await rows.fetchall()]
+
+
+@pytest.mark.parametrize("steps", [[], ["inspect"]], ids=["pending", "processing"])
+async def test_a_version_that_nothing_works_on_is_made_anew_when_the_same_bytes_come_again(
+    world: World, tenant: Principal, admin_connection: Connection, steps: list[str]
+) -> None:
+    first = await world.upload(tenant, "lease.txt", TEXT)
+    await world.receive(world.arrival(first.version.object_key))
+    (payload,) = world.workflow.started.values()
+    for step in steps:
+        await world.step(payload, step)
+    await age(admin_connection, 29)
+    assert (await world.upload(tenant, "lease.txt", TEXT)).version.number == 1
+
+    await age(admin_connection, 30)
+    again = await world.ready(tenant, "lease.txt", TEXT)
+
+    assert (again.id, again.version.number, again.ready_version) == (first.id, 2, 2)
+    # Should its execution come back, it has nothing to say any more.
+    assert await world.step(payload, "extract") == {"skipped": True}
+    await world.step(payload, "fail", error={"Error": "States.Timeout", "Cause": ""})
+    assert await versions(admin_connection) == [(1, "failed", "superseded"), (2, "ready", None)]
+    told = await (await admin_connection.execute("SELECT type FROM atrium.outbox")).fetchall()
+    assert [row["type"] for row in told] == ["document.ready"]
+
+
+async def test_a_dropped_file_that_nothing_works_on_too_however_often_it_was_dropped_meanwhile(
+    world: World, tenant: Principal, admin_connection: Connection
+) -> None:
+    for _ in range(3):
+        await world.receive(await world.drop(tenant, "lease.txt", TEXT.encode()))
+        await admin_connection.execute("UPDATE atrium.document_versions SET updated_at = updated_at - interval '15 minutes'")
+    assert await versions(admin_connection) == [(1, "failed", "superseded"), (2, "pending", None)]
+
+
+async def test_who_sent_a_version_is_in_the_audit_log(world: World, tenant: Principal, admin_connection: Connection) -> None:
+    upload = Upload("lease.txt", TEXT.encode(), "text/plain", created_by="user:somebody-else")
+    document = await world.documents.upload(tenant, upload, new_id(), request_id="request-1")
+    await world.documents.upload(tenant, upload, new_id(), request_id="request-2")
+    await world.receive(await world.drop(tenant, "lease.txt", b"Another text."))
+
+    logged = await (await admin_connection.execute(
+        "SELECT actor, target, detail, request_id FROM atrium.audit_log WHERE action = 'document.received' ORDER BY id"
+    )).fetchall()  # fmt: skip
+    named = {"name": "lease.txt", "collection": "default"}
+    assert logged == [
+        {"actor": tenant.subject, "target": f"document:{document.id}", "request_id": "request-1",
+         "detail": named | {"version": 1, "source": "api"}},
+        {"actor": worker(tenant.tenant_id).subject, "target": f"document:{document.id}", "request_id": "",
+         "detail": named | {"version": 2, "source": "drop"}},
+    ]  # fmt: skip
 
 
 async def test_uploads_of_one_name_at_once_are_versions_of_one_document(world: World, tenant: Principal) -> None:

@@ -1,12 +1,14 @@
 """What a document is: its identity and name, its versions, and how far a version has come."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, Self
 from uuid import UUID
 
 DEFAULT_COLLECTION = "default"
+# Longer than any step may take, with its retries: what has not touched a version for so long does not work on it.
+STUCK_SECONDS: Final = 1800.0
 
 
 class Status(StrEnum):
@@ -59,11 +61,16 @@ class Version:
     characters: int | None
     chunk_count: int | None
     ready_at: datetime | None
+    touched_at: datetime
 
     @property
     def unfinished(self) -> bool:
         """Whether an execution may still work on it."""
         return self.status in {Status.PENDING, Status.PROCESSING}
+
+    def stuck(self, at: datetime) -> bool:
+        """Whether it is unfinished, and no execution has touched it for `STUCK_SECONDS`."""
+        return self.unfinished and at - self.touched_at >= timedelta(seconds=STUCK_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,7 @@ class Document:
 _PLAIN_VERSION_COLUMNS = (
     "object_key", "object_version_id", "sequencer", "content_type", "size", "sha256", "progress", "error_type",
     "error_detail", "attempts", "title", "language", "pages", "characters", "chunk_count", "ready_at",
+    "touched_at",
 )  # fmt: skip
 _DOCUMENT_COLUMNS = (
     "id", "collection", "name", "metadata", "created_by", "latest_version", "ready_version", "created_at", "updated_at",

@@ -20,14 +20,14 @@ SELECT id FROM atrium.documents WHERE tenant_id = %(tenant_id)s AND id = %(id)s 
 
 -- name: find_document
 -- A document, tombstone or not, with one of its versions (null: the latest).
-SELECT v.*, d.* FROM atrium.documents d
+SELECT v.*, v.updated_at AS touched_at, d.* FROM atrium.documents d
 JOIN atrium.document_versions v ON v.tenant_id = d.tenant_id AND v.document_id = d.id
   AND v.version = coalesce(%(version)s::integer, d.latest_version)
 WHERE d.tenant_id = %(tenant_id)s AND d.id = %(id)s
 
 -- name: list_documents
 -- GET /documents: newest first.
-SELECT v.*, d.* FROM atrium.documents d
+SELECT v.*, v.updated_at AS touched_at, d.* FROM atrium.documents d
 JOIN atrium.document_versions v ON v.tenant_id = d.tenant_id AND v.document_id = d.id AND v.version = d.latest_version
 WHERE d.tenant_id = %(tenant_id)s AND d.deleted_at IS NULL
   AND (%(status)s::text IS NULL OR v.status = %(status)s)
@@ -71,15 +71,15 @@ SET latest_version = %(version)s, metadata = coalesce(%(metadata)s::jsonb, metad
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
 -- name: see_object
--- Which write to the object a version stands for.
+-- Which write to the object a version stands for. No work on it: one that is stuck stays so, however often it is sent.
 UPDATE atrium.document_versions
-SET sequencer = %(sequencer)s, object_version_id = %(object_version_id)s, size = %(size)s, updated_at = now()
+SET sequencer = %(sequencer)s, object_version_id = %(object_version_id)s, size = %(size)s
 WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s
 
 -- name: begin_attempt
--- The number of the execution that a pending version is to have: its first, unless it was retried.
+-- The number of the execution that a pending version is to have: its first, unless it was retried. Again: the same.
 UPDATE atrium.document_versions
-SET attempts = greatest(attempts, 1), updated_at = now()
+SET attempts = greatest(attempts, 1), updated_at = CASE attempts WHEN 0 THEN now() ELSE updated_at END
 WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s
 RETURNING attempts
 

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from atrium.audit import record
 from atrium.db import Transaction
-from atrium.documents import repository
+from atrium.documents import outcomes, repository
 from atrium.documents.ingestion.arrivals import is_later
 from atrium.documents.keys import upload_key
 from atrium.documents.models import Candidate, Document, Status
+from atrium.kernel.clock import now
 from atrium.kernel.errors import Conflict
 from atrium.kernel.ids import new_id
 
@@ -24,11 +26,12 @@ class Registration:
     new: bool
 
 
-async def register(tx: Transaction, candidate: Candidate, document_id: UUID) -> Registration:
+async def register(tx: Transaction, candidate: Candidate, document_id: UUID, *, request_id: str = "") -> Registration:
     """A pending version for the candidate: the next of the living document of its name, or the first of a new one.
 
     `document_id` is the id of a document that has to be made. Content that the latest version holds already makes
-    none, nor does a write that was registered before. `StaleWrite` when a later one was, or the document was deleted since.
+    none, nor does a write that was registered before; but nothing holds on to a version that nothing works on any more.
+    `StaleWrite` when a later write was registered, or the document deleted since.
     """
     living = await _living(tx, candidate, document_id)
     # Asked again under the document's lock: the writes to one object may be registered at the same time.
@@ -38,10 +41,13 @@ async def register(tx: Transaction, candidate: Candidate, document_id: UUID) -> 
     if isinstance(living, UUID):
         if registered:  # as a version of a tombstone, whose object could not be removed yet
             raise StaleWrite
-        return await _add_version(tx, candidate, living, 1)
+        return await _add_version(tx, candidate, living, 1, request_id)
     if registered or _holds(living, candidate):
         return await _keep(tx, candidate, living)
-    return await _add_version(tx, candidate, living.id, living.latest_version + 1)
+    if living.version.stuck(now()):
+        # Its execution, should it come back, is to find nothing to do.
+        await outcomes.mark_failed(tx, living, outcomes.SUPERSEDED, "Nothing worked on it any more when it was sent again.")
+    return await _add_version(tx, candidate, living.id, living.latest_version + 1, request_id)
 
 
 async def is_stale(tx: Transaction, object_key: str, sequencer: str) -> bool:
@@ -80,10 +86,13 @@ async def _living(tx: Transaction, candidate: Candidate, document_id: UUID) -> D
 
 def _holds(document: Document, candidate: Candidate) -> bool:
     latest = document.version
-    return candidate.sha256 is not None and latest.sha256 == candidate.sha256 and latest.status is not Status.FAILED
+    alive = latest.status is not Status.FAILED and not latest.stuck(now())
+    return alive and candidate.sha256 is not None and latest.sha256 == candidate.sha256
 
 
-async def _add_version(tx: Transaction, candidate: Candidate, document_id: UUID, number: int) -> Registration:
+async def _add_version(tx: Transaction, candidate: Candidate, document_id: UUID, number: int, request_id: str) -> Registration:
     key = candidate.object_key or upload_key(tx.principal.tenant_id, document_id, number, candidate.name, candidate.content_type)
     await repository.insert_version(tx, document_id, number, key, candidate)
+    detail = {"version": number, "name": candidate.name, "collection": candidate.collection, "source": candidate.source}
+    await record(tx, action="document.received", target=f"document:{document_id}", detail=detail, request_id=request_id)
     return Registration(await repository.get(tx, document_id), new=True)

@@ -38,14 +38,15 @@ class DocumentService:
         self._storage = storage
         self._store = store
 
-    async def upload(self, principal: Principal, upload: Upload, document_id: UUID) -> Document:
+    async def upload(self, principal: Principal, upload: Upload, document_id: UUID, *, request_id: str = "") -> Document:
         """Take the bytes; the pipeline makes them searchable. `document_id` is the id of a document that has to be made.
 
-        The next version where the name is there already; that version itself where it holds the same bytes.
+        The next version where the name is there already; that version itself where it holds the same bytes, unless it failed
+        or is stuck.
         `Unavailable` when the bytes could not be stored: the version has failed, sending it again makes another.
         """
         async with self._database.transaction(principal) as tx:
-            registration = await register(tx, _candidate(principal, upload), document_id)
+            registration = await register(tx, _candidate(principal, upload), document_id, request_id=request_id)
         document = registration.document
         # A pending version whose object is missing was cut off between the commit and the put.
         if registration.new or await self._cut_off(document):

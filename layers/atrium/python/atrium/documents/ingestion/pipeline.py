@@ -26,7 +26,7 @@ from atrium.documents.ingestion.language import detect_language
 from atrium.documents.ingestion.receiving import start_execution
 from atrium.documents.ingestion.steps import Step, failure_of
 from atrium.documents.ingestion.work import Work
-from atrium.documents.models import Document, Stage
+from atrium.documents.models import STUCK_SECONDS, Document, Stage
 from atrium.documents.naming import file_name
 from atrium.documents.parsing import child
 from atrium.documents.parsing.failures import FailureKind
@@ -42,8 +42,6 @@ from atrium.retrieval.store import IndexedChunk, PostgresVectorStore, VectorStor
 
 _log: Final = logging.getLogger(__name__)
 SOURCE_MISSING: Final = "source-missing"
-# Longer than any step may take: an execution that has not touched its row for so long is not running.
-STUCK_SECONDS: Final = 1800.0
 _SKIPPED: Final[dict[str, Any]] = {"skipped": True}
 
 
