@@ -150,6 +150,7 @@ def test_abbreviations_and_numbers_do_not_end_a_sentence() -> None:
 ANSWERS = [
     'Money comes "within 14 days after receipt" [1]. The warranty lasts two years. [2]\n- Made up [1].\n"parts" [2]!',
     "Refunds are paid within 14 days after receipt.[1]The warranty lasts two years.[2] Nobody said that.",
+    "Nobody said that.[?] The warranty lasts two years.[2] [?]Refunds are paid within 14 days after receipt. [?][1] End.",
 ]
 
 
@@ -167,3 +168,11 @@ def test_the_cuts_between_tokens_change_nothing(answer: str, cuts: list[int]) ->
 @given(text=st.text(max_size=300))
 def test_any_text_is_split_without_a_gap(text: str) -> None:
     assert "".join(split_sentences(text)) == text
+
+
+def test_the_sign_for_a_passage_that_does_not_exist_ends_a_sentence_like_a_marker() -> None:
+    assert split_sentences("Nobody said that.[?] Warranty lasts. [?][2] End") == [
+        "Nobody said that.[?]",
+        " Warranty lasts. [?][2]",
+        " End",
+    ]

@@ -141,3 +141,16 @@ def test_a_quote_may_leave_something_out() -> None:
 
     assert [text[start:end] for start, end in spans] == ["The term is seven years", "from the first of May"]
     assert locate_parts("from the first of May … The term is seven years", text) == []
+
+
+@pytest.mark.parametrize(
+    ("quote", "text"),
+    [
+        ("returns a List< String> of names", "It returns a List<String> of names."),
+        ("call items[i] (once)", "Then call items[i](once)."),
+        ("as was shown [?], prices rise", "as was shown [12], prices rise"),
+        ("the value in row[a] : one", "the value in row[a]: one"),
+    ],
+)
+def test_what_defuses_an_answer_does_not_hide_a_quote(quote: str, text: str) -> None:
+    assert locate(quote, text) is not None

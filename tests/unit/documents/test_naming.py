@@ -19,13 +19,17 @@ TYPES = [PDF, DOCX, HTML, PLAIN, MARKDOWN]
         ("u\u0308ber", "über"),
         ("👩\u200d🚀.md", "👩\u200d🚀.md"),
         ("a\u2028b", "a b"),
+        ("pay\u200broll\U000e0041\U000e0042.pdf", "payroll.pdf"),
+        ("in\u200dvoice\u2060.txt", "invoice.txt"),
+        ("\U000e0041 a \u200b b", "a b"),
+        ("e\u200b\u0301", "é"),
     ],
 )
 def test_a_name_is_shown_in_one_line_and_one_direction(name: str, shown: str) -> None:
     assert display_name(name) == shown
 
 
-@pytest.mark.parametrize("name", ["", " ", "\0", "\u202e\u2066", "x" * 1025, "ä" * 513, "\ud800"])
+@pytest.mark.parametrize("name", ["", " ", "\0", "\u202e\u2066", "\U000e0041\u200b \ue000", "x" * 1025, "ä" * 513, "\ud800"])
 def test_names_of_nothing_and_too_long_ones_are_refused(name: str) -> None:
     with pytest.raises(InvalidInput):
         display_name(name)

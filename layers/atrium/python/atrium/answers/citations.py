@@ -17,12 +17,12 @@ _MARKER: Final = re.compile(r"\[\s*(\d{1,3}(?:\s*,\s*\d{1,3})*)\s*\]")
 _QUOTED: Final = re.compile(r"\"([^\"]+)\"|“([^”]+)”|«([^»]+)»|„([^“”]+)[“”]|「([^」]+)」|『([^』]+)』")
 # A sentence ends at its mark with closing quotes and the markers that follow, or at a line's end.
 _END: Final = re.compile(
-    r"(?:[.!?…]+[\"'”’»)*_]*(?=\s|\[\s*\d)|[。！？]+[」』”]?)(?P<markers>(?:\s*\[\s*\d[\d\s,]*\])*[.!?]?)|\n+"
+    r"(?:[.!?…]+[\"'”’»)*_]*(?=\s|\[\s*[\d?])|[。！？]+[」』”]?)(?P<markers>(?:\s*\[\s*[\d?][\d\s,]*\])*[.!?]?)|\n+"
 )
 _ABBREVIATION: Final = re.compile(
     r"(?:^|[\s(\"'])(?:[A-Za-z]|[A-Za-z]\.[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|No|Fig|Eq|Sec|Vol|Art|pp?|vs|etc|cf|approx|ca|Inc|Ltd)$"
 )
-_MARKER_BEGUN: Final = re.compile(r"(?:\[[\d\s,]*)?")
+_MARKER_BEGUN: Final = re.compile(r"(?:\[[\d\s,?]*)?")
 _BULLET: Final = re.compile(r"\s*(?:[-*•>#]+|\d{1,3}[.)])\s+")
 _LOOK_BACK: Final = 12
 

@@ -18,9 +18,10 @@ Span = tuple[int, int]
 MIN_WEIGHT: Final = 4  # letters and digits, ideographs counting double: less proves nothing
 _SINGLE: Final = frozenset("'‘’‚‛`´‹›＇")
 _DOUBLE: Final = frozenset('"“”„‟«»「」『』＂')
+_SPACED: Final = frozenset(" !<]")  # after these a space says nothing: answers are defused with it
 _DASHES: Final = frozenset("‐‑‒–—―−﹘﹣－")
 _SKIPPED: Final = re.compile(
-    r"\[\s*\d{1,3}(?:\s*,\s*\d{1,3})*\s*\]"  # markers, the model's own and those of the text
+    r"\[\s*(?:\?|\d{1,3}(?:\s*,\s*\d{1,3})*)\s*\]"  # markers, the model's own, those of the text and of no passage
     r"|(?<!\w)[*_]{1,3}(?=\S)|(?<=\S)[*_]{1,3}(?!\w)"  # emphasis
 )
 _EDGES: Final = re.compile(r"^(?:[\s\"'*_,;:!?()\[\]]|\.(?!\d))+|[\s\"'*_.,;:!?()\[\]]+$")
@@ -130,7 +131,7 @@ def _fold(text: str, broken: _BrokenLine) -> _Folded:
                 places.pop()
             continue
         for folded in _fold_character(character, after_digit=characters[-1:] != [] and characters[-1].isdigit()):
-            if folded != " " or (characters and characters[-1] != " "):
+            if folded != " " or (characters and characters[-1] not in _SPACED):
                 characters.append(folded)
                 places.append(place)
     return _Folded("".join(characters), places)

@@ -1,30 +1,36 @@
 """Makes a model's output safe to show, piece by piece.
 
 Whoever renders an answer as Markdown would load an image from, or offer a link to, wherever a hostile document told the
-model to send what it knows. So images go, links keep their text alone, HTML with attributes goes, bare addresses stay only
-where a passage has them or they are our own. What may yet become such a thing waits until it is whole; what waits too
-long is let out defused.
+model to send what it knows. Nothing is parsed: wherever two characters stand together that an image, a link, a
+definition or a tag needs, a space parts them; an address stays only where a passage has just that one or it is ours,
+and leaves a word in its place otherwise. Whatever goes leaves something visible behind, so that what stood on its two
+sides never meets. The same text comes out however it was cut, and comes out of a second round unchanged.
 """
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from atrium.answers.invisible import visible
+from atrium.kernel.invisible import visible
 
 REMOVED: Final = "‹link removed›"
-_PATIENCE: Final = 2048  # characters that may wait: no honest link is longer
-_SCHEMES: Final = ("http://", "https://", "ftp://", "ftps://", "ws://", "wss://", "mailto:", "www.")
-_ADDRESS: Final = re.compile(r"(?:(?:https?|ftps?|wss?)://|mailto:|www\.)[^\s<>\"')\]]+", re.IGNORECASE)
-_INTERESTING: Final = re.compile(r"[\[\]!<hfwm]", re.IGNORECASE)
+_NO_SOURCE: Final = "[?]"  # for the number of a passage that does not exist
+_LONGEST: Final = 2048  # characters that may wait: no honest address is longer
+_LONGEST_SCHEME: Final = 32
+# What begins an address; of an uncommon scheme only "://" is noticed, as its name is out already.
+_BEGINNINGS: Final = ("http://", "https://", "ftp://", "ftps://", "ws://", "wss://", "mailto:", "www.", "://")
+_ADDRESS: Final = re.compile(rf"(?:(?:https?|ftps?|wss?)?://|mailto:|www\.)[^\s<]{{1,{_LONGEST}}}", re.IGNORECASE)
+_STANDING: Final = re.compile(rf"(?:[a-z][a-z0-9+.-]{{0,31}}://|mailto:|www\.)[^\s<]{{1,{_LONGEST}}}", re.IGNORECASE)
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*\Z", re.IGNORECASE)
+_CORE: Final = re.compile(r"[^\s<>\"'`()\[\]{}|\\^]*")  # of an address: what no punctuation of the sentence is in
+_TRAILING: Final = ".,;:!?*_~\"'`)]}>”’»"
+_INTERESTING: Final = re.compile(r"[\[\]!<:hfwm]", re.IGNORECASE)
+_JOINED: Final = re.compile(r"!\[|\]:|<[a-z/!?]", re.IGNORECASE)
+_NUMBERS: Final = re.compile(r"\[[\s\d,]{0,64}")
 _MARKER: Final = re.compile(r"\[\s*(\d{1,3}(?:\s*,\s*\d{1,3})*)\s*\]")
-_HOSTILE_TAG: Final = re.compile(
-    r"</?(?:a|audio|base|body|button|embed|form|frame|frameset|head|html|iframe|image|img|input|link|math|meta|object|picture"
-    r"|script|source|style|svg|template|track|video)\b|<[^>]*=|<[!?]",
-    re.IGNORECASE,
-)
+_TARGET: Final = re.compile(rf"\]\(([^\s<>\"'`()\[\]{{}}|\\^]{{0,{_LONGEST}}})")
 # What comes out and where reading goes on; None: wait for more.
 _Step = tuple[str, int] | None
 
@@ -34,7 +40,7 @@ class Sanitiser:
     """One answer's. `feed` and `finish` return what is safe now.
 
     `known`: texts whose bare addresses may be repeated. `host`: ours, where links may lead. `markers`: the citation
-    numbers that exist; others go.
+    numbers that exist; for others "[?]" comes out.
     """
 
     known: Collection[str] = ()
@@ -42,10 +48,14 @@ class Sanitiser:
     markers: Collection[int] = ()
     _held: str = ""
     _before: str = "\n"
+    _addresses: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._addresses = frozenset(address for text in self.known for address in _standing(text))
 
     def feed(self, text: str) -> str:
         """The next piece of the answer; may be empty."""
-        self._held += visible(text, self._held[-1:] or self._before)
+        self._held += visible(text, self._held[-1:] or self._before[-1:])
         return self._release(final=False)
 
     def finish(self) -> str:
@@ -62,130 +72,104 @@ class Sanitiser:
             at = start
             if found is None:
                 break
-            step = self._step(at, final or len(self._held) - at > _PATIENCE)
+            step = self._step(at, final)
             if step is None:
                 break
             text, at = step
             out.append(text)
-        released = "".join(out)
-        self._before = self._held[at - 1 : at] or self._before
+        self._before = (self._before + self._held[max(0, at - _LONGEST_SCHEME) : at])[-_LONGEST_SCHEME:]
         self._held = self._held[at:]
-        return released
+        return "".join(out)
 
     def _step(self, at: int, final: bool) -> _Step:
         match self._held[at]:
             case "[":
-                return self._bracket(at, final, image=False)
-            case "!":
-                return self._exclamation(at, final)
-            case "]":
-                return self._closing(at, final)
-            case "<":
-                return self._tag(at, final)
+                return self._bracket(at, final)
+            case "]" | "!" | "<":
+                return self._pair(at, final)
         return self._address(at, final)
 
-    def _exclamation(self, at: int, final: bool) -> _Step:
-        following = self._held[at + 1 : at + 2]
+    def _bracket(self, at: int, final: bool) -> _Step:
+        """A citation, but for its last bracket, which what follows may not join; or any other bracket."""
+        end = _end(_NUMBERS, self._held, at)
+        if end == len(self._held) and not final:
+            return None
+        marker = _MARKER.fullmatch(self._held, at, end + 1)
+        return (self._existing(marker[1]).removesuffix("]"), end) if marker else ("[", at + 1)
+
+    def _existing(self, numbers: str) -> str:
+        existing = [int(number) for number in numbers.split(",") if int(number) in self.markers]
+        return "".join(f"[{number}]" for number in existing) or _NO_SOURCE
+
+    def _pair(self, at: int, final: bool) -> _Step:
+        """The first of two characters that must not stand together."""
+        first, following = self._held[at], self._held[at + 1 : at + 2]
         if not following:
-            return ("!", at + 1) if final else None
-        return self._bracket(at + 1, final, image=True) if following == "[" else ("!", at + 1)
+            return (first, at + 1) if final else None
+        if first + following == "](":
+            return self._link(at, final)
+        return (first + " " if _JOINED.match(self._held, at) else first), at + 1
 
-    def _closing(self, at: int, final: bool) -> _Step:
-        """The end of a bracket whose beginning is out already: it may not become a link's."""
-        following = self._held[at + 1 : at + 2]
-        if not following and not final:
+    def _link(self, at: int, final: bool) -> _Step:
+        """Where a link leads: it stays one if that is to us."""
+        end = _end(_TARGET, self._held, at)
+        if end == len(self._held) and not final:
             return None
-        return ("] ", at + 1) if following in {"(", "["} else ("]", at + 1)
-
-    def _bracket(self, at: int, final: bool, *, image: bool) -> _Step:
-        end = _matching(self._held, at, "[", "]")
-        if end is None:
-            return ("[", at + 1) if final or "\n\n" in self._held[at:] else None
-        following = self._held[end + 1 : end + 2]
-        if not following and not final:
-            return None
-        if following == "(":
-            return self._link(at, end, final, image=image)
-        if image:
-            label = _matching(self._held, end + 1, "[", "]") if following == "[" else end
-            return ("", (label or end) + 1) if label or final else None
-        return self._label(at, end, defines=following == ":" and self._starts_line(at))
-
-    def _label(self, at: int, end: int, *, defines: bool) -> _Step:
-        """A citation, or any other brackets. `defines`: it would make a link of every such label; it loses its colon."""
-        after = end + 2 if defines else end + 1
-        if marker := _MARKER.fullmatch(self._held, at, end + 1):
-            return self._marker(marker), after
-        return (f"[{self._inner(at, end)}]", after) if defines else ("[", at + 1)
-
-    def _link(self, at: int, end: int, final: bool, *, image: bool) -> _Step:
-        close = _matching(self._held, end + 1, "(", ")")
-        if close is None and not final:
-            return None
-        after = len(self._held) if close is None else close + 1
-        if image:
-            return "", after
-        text, target = self._inner(at, end), self._held[end + 2 : close].strip()
-        return (f"[{text}]({target})" if close and self._is_ours(target) else text), after
-
-    def _tag(self, at: int, final: bool) -> _Step:
-        following = self._held[at + 1 : at + 2]
-        if following and not (following.isalpha() or following in "/!?"):
-            return "<", at + 1
-        end = self._held.find(">", at)
-        if end < 0:
-            return ("", at + 1) if final else None
-        inside = self._held[at + 1 : end]
-        if address := _ADDRESS.fullmatch(inside):
-            return self._allowed(address.group()), end + 1
-        return ("", end + 1) if _HOSTILE_TAG.match(self._held, at) or ":" in inside else ("<", at + 1)
+        ours = self._held[end : end + 1] == ")" and self._is_ours(self._held[at + 2 : end])
+        return (self._held[at : end + 1], end + 1) if ours else ("] ", at + 1)
 
     def _address(self, at: int, final: bool) -> _Step:
+        """An address reaches to the next space or "<", as those that make links of bare addresses read it."""
         rest = self._held[at : at + 8].lower()
-        if not final and at + len(rest) == len(self._held) and any(scheme.startswith(rest) for scheme in _SCHEMES):
+        if not final and at + len(rest) == len(self._held) and any(each.startswith(rest) for each in _BEGINNINGS):
             return None
         found = _ADDRESS.match(self._held, at)
         if found is None:
             return self._held[at], at + 1
         if found.end() == len(self._held) and not final:
             return None
-        address = found.group().rstrip(".,;:!?*_")
-        return self._allowed(address), at + len(address)
+        text, length = self._shown(found[0], self._scheme(at) if found[0].startswith(":") else "")
+        return text, at + length
 
-    def _marker(self, marker: re.Match[str]) -> str:
-        numbers = [int(number) for number in marker.group(1).split(",") if int(number) in self.markers]
-        return "".join(f"[{number}]" for number in numbers)
+    def _shown(self, address: str, scheme: str) -> tuple[str, int]:
+        """What is shown of an address, and how many of its characters that stands for."""
+        whole = address.rstrip(_TRAILING)
+        if len(address) <= _LONGEST and not re.search(r"[\[\]]", whole) and self._is_allowed(scheme + whole):
+            return whole, len(whole)
+        core = _core(address)
+        return (core + " " if self._is_allowed(scheme + core) else REMOVED), len(core)
 
-    def _inner(self, at: int, end: int) -> str:
-        inner = Sanitiser(self.known, self.host, self.markers)
-        return inner.feed(self._held[at + 1 : end]) + inner.finish()
+    def _scheme(self, at: int) -> str:
+        found = _SCHEME.search((self._before + self._held[max(0, at - _LONGEST_SCHEME) : at])[-_LONGEST_SCHEME:])
+        return found[0] if found else ""
 
-    def _allowed(self, address: str) -> str:
-        return address if self._is_ours(address) or any(address in text for text in self.known) else REMOVED
+    def _is_allowed(self, address: str) -> bool:
+        return address in self._addresses or self._is_ours(address)
 
     def _is_ours(self, target: str) -> bool:
+        if not self.host or not target.isascii() or not _CORE.fullmatch(target):
+            return False
         try:
             parts = urlsplit(target)
         except ValueError:
             return False
-        plain = re.fullmatch(r"[!-~]+", target) and "\\" not in target
-        return bool(plain and self.host) and parts.scheme in {"http", "https"} and parts.netloc.lower() == self.host.lower()
-
-    def _starts_line(self, at: int) -> bool:
-        line = self._held[:at].rpartition("\n")[2] if "\n" in self._held[:at] or self._before == "\n" else "x"
-        return not line.strip()
+        return parts.scheme in {"http", "https"} and parts.netloc.lower() == self.host.lower()
 
 
-def _matching(text: str, at: int, opening: str, closing: str) -> int | None:
-    """Where the bracket that opens at `at` closes; None where it does not, or not in this paragraph."""
-    depth = 0
-    for place in range(at, len(text)):
-        if text[place] == opening:
-            depth += 1
-        elif text[place] == closing:
-            depth -= 1
-            if depth == 0:
-                return place
-        elif text.startswith("\n\n", place):
-            return None
-    return None
+def _standing(text: str) -> Iterator[str]:
+    """The addresses that stand in a text: as they are, and up to the first punctuation that may not belong to them."""
+    at = 0
+    while found := _STANDING.search(text, at):
+        core = _core(found[0])
+        yield from (each for each in (found[0].rstrip(_TRAILING), core) if len(each) <= _LONGEST)
+        at = found.start() + len(core)
+
+
+def _core(address: str) -> str:
+    """Not empty: what begins an address ends in none of what is cut off, or in a single mark of it."""
+    return address[: _end(_CORE, address, 0)].rstrip(_TRAILING)
+
+
+def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found else at

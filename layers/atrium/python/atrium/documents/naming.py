@@ -11,26 +11,25 @@ from typing import Final
 from atrium.documents.parsing.registry import DOCX, HTML, MARKDOWN, PDF, PLAIN
 from atrium.documents.parsing.sniff import sniff
 from atrium.kernel.errors import IngestionFailed, InvalidInput, UnsupportedMediaType
+from atrium.kernel.invisible import visible
 
 # The unique index on names holds it whole; S3 allows a key the same length.
 MAX_NAME_BYTES: Final = 1024
 UNKNOWN_TYPE: Final = "application/octet-stream"
 
 _COLLECTION: Final = re.compile(r"[a-z0-9._-]{1,64}")
-# Marks that reorder the characters around them: with one of them `invoice.fdp.exe` reads as `invoice.exe.pdf`.
-_REORDERING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 _EXTENSIONS: Final = {PDF: ".pdf", DOCX: ".docx", HTML: ".html", PLAIN: ".txt", MARKDOWN: ".md"}
 _SAFE_LENGTH: Final = 100
 
 
 def display_name(name: str) -> str:
-    """The name as it is stored and shown: NFC, one line, no control or reordering marks.
+    """The name as it is stored and shown: NFC, one line, nothing that is not seen.
 
-    `InvalidInput` when nothing is left, or more than 1,024 bytes.
+    Marks that reorder go too: with one of them `invoice.fdp.exe` reads as `invoice.exe.pdf`. `InvalidInput` when nothing
+    is left, or more than 1,024 bytes.
     """
-    normal = unicodedata.normalize("NFC", name)
-    visible = "".join(c for c in normal if c.isspace() or (unicodedata.category(c) not in {"Cc", "Cs"} and c not in _REORDERING))
-    shown = " ".join(visible.split())
+    seen = visible(" ".join(name.split()))
+    shown = " ".join(unicodedata.normalize("NFC", seen).split())
     if not shown:
         raise InvalidInput("The name is empty.")
     if len(shown.encode()) > MAX_NAME_BYTES:
