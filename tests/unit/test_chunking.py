@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from itertools import pairwise
+from time import perf_counter
 
 import pytest
 from hypothesis import given, settings
@@ -239,6 +240,20 @@ def test_a_long_path_loses_its_outer_parts_first() -> None:
     headings = [_heading(name, level) for level, name in enumerate(names, 1)]
     (only, *_) = chunk(_document(*headings, _paragraph(3)), Words(), ChunkOptions(max_tokens=MIN_WINDOW))
     assert only.heading == " > ".join(names[-2:])
+
+
+def test_a_huge_title_and_heading_cost_no_more_than_short_ones() -> None:
+    huge = "Title " * 130_000
+    tokenizer = Words()
+    document = _document(_heading(huge), *(_paragraph(60, f"word{number}") for number in range(300)), title=huge)
+    started = perf_counter()
+
+    chunks = chunk(document, tokenizer, ChunkOptions(title=huge))
+
+    assert perf_counter() - started < 4
+    assert tokenizer.characters < 3 * len(document.text)
+    assert max(len(part.heading) for part in chunks) <= 80
+    assert contextual_header(huge, "A") == contextual_header(contextual_header(huge, ""), "A")
 
 
 def test_options_that_cannot_work_are_refused() -> None:

@@ -66,3 +66,17 @@ def test_blocks_and_pages_stay_in_order_and_within_the_text(spans: list[tuple[in
 def test_what_a_parser_could_not_have_written_is_a_value_error(broken: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         ExtractedText.from_json(broken)
+
+
+def test_no_title_is_longer_than_300_characters() -> None:
+    huge = "Title " * 10_000
+    entry = OutlineEntry(huge, 1)
+    shapes: list[OutlineEntry | Inspection | ExtractedText] = [
+        entry,
+        Inspection("text/html", title=huge, outline=(entry,)),
+        ExtractedText("text", title=huge),
+    ]
+
+    assert [len(each.title or "") for each in shapes] == [299, 299, 299]
+    told = {"content_type": "text/html", "pages": None, "encrypted": False, "title": huge, "outline": [[huge, 1, None]]}
+    assert Inspection.from_json(json.dumps(told)) == Inspection("text/html", title=entry.title, outline=(entry,))

@@ -23,6 +23,7 @@ _TITLE_BYTES = 96  # no tokenizer makes more tokens than bytes, so a title alway
 _HEADING_BYTES = 200
 _HEADER_SHARE = 4  # a header takes at most a fourth of the window, where it can be shortened to that
 _HEADING_CHARS = 80
+_READ_FACTOR = 4  # of a title or heading no more is looked at than this many times what may stay of it
 _PATH = " > "
 _CHARS_PER_TOKEN = 32  # bounds what a tokenizer swallows whole: a "word" of 10,000 letters is one unknown token
 _RUN_CHARS = 64 * 1024
@@ -76,7 +77,7 @@ class Chunk:
 
 def contextual_header(title: str | None, heading: str) -> str:
     """What is embedded before a chunk's text: "Title > A > B". Empty where there is neither; bounded in bytes."""
-    name = _shortened(" ".join((title or "").split()), _TITLE_BYTES)
+    name = _shortened(" ".join((title or "")[: _READ_FACTOR * _TITLE_BYTES].split()), _TITLE_BYTES)
     path = heading
     while len(path.encode()) > _HEADING_BYTES and _PATH in path:
         path = path.partition(_PATH)[2]
@@ -155,7 +156,7 @@ class _Planner:
         self._tokenizer = tokenizer
         self._tokens = _Tokens(document.text, self._blocks, tokenizer)
         self._options = options
-        self._title = options.title or document.title
+        self._title = contextual_header(options.title or document.title, "")
         self._headers: dict[tuple[str, ...], tuple[str, int]] = {}
 
     def chunks(self) -> Iterator[_Verified]:
@@ -335,7 +336,7 @@ def _split(text: str, piece: _Piece, boundary: re.Pattern[str]) -> Iterator[_Pie
 
 
 def _heading_name(text: str) -> str:
-    return " ".join(text.split())[:_HEADING_CHARS].strip()
+    return " ".join(text[: _READ_FACTOR * _HEADING_CHARS].split())[:_HEADING_CHARS].strip()
 
 
 def _page(pages: tuple[PageSpan, ...], starts: list[int], place: int) -> int | None:

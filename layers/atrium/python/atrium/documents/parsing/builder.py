@@ -5,6 +5,7 @@ from atrium.documents.parsing.failures import FailureKind, failed
 from atrium.documents.parsing.models import Block, BlockKind, ExtractedText, PageSpan
 
 _MAX_WARNINGS = 50
+MAX_HEADING_CHARS = 1_000  # what is longer heads nothing: it is a paragraph that was marked wrongly
 
 
 class TextBuilder:
@@ -22,10 +23,12 @@ class TextBuilder:
         self._warnings: list[str] = []
 
     def add(self, kind: BlockKind, text: str, level: int | None = None) -> None:
-        """Append a block. Nothing happens for text without a visible character."""
+        """Append a block. Nothing happens for text without a visible character; an endless heading is a paragraph."""
         cleaned = clean(text).strip()
         if not cleaned:
             return
+        if kind is BlockKind.HEADING and len(cleaned) > MAX_HEADING_CHARS:
+            kind, level = BlockKind.PARAGRAPH, None
         start = self._separate(kind)
         self._parts.append(cleaned)
         self._length = end = start + len(cleaned)
@@ -47,7 +50,7 @@ class TextBuilder:
             self._warnings.append(one_line(warning))
 
     def finish(self, title: str | None = None) -> ExtractedText:
-        """The document. Raise `IngestionFailed("empty-text")` where no text was added."""
+        """The document, its title in one line of at most 300 characters. Raise `IngestionFailed("empty-text")` without text."""
         self._end_page()
         if not self._blocks:
             raise failed(FailureKind.EMPTY_TEXT, "No text was found in the document; text in images is not read.")

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, Self
+
+MAX_TITLE_CHARS: Final = 300
 
 
 class BlockKind(StrEnum):
@@ -50,22 +52,31 @@ class PageSpan:
 
 @dataclass(frozen=True, slots=True)
 class OutlineEntry:
-    """One bookmark: its title, depth from 1, and page from 1 where it says one."""
+    """One bookmark: its title, cut to 300 characters, depth from 1, and page from 1 where it says one."""
 
     title: str
     level: int
     page: int | None = None
 
+    def __post_init__(self) -> None:
+        _cut_title(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a file is, before its text is read. `encrypted` files here are those that open without a password."""
+    """What a file is, before its text is read. `encrypted` files here are those that open without a password.
+
+    The title is cut to 300 characters.
+    """
 
     content_type: str
     pages: int | None = None
     encrypted: bool = False
     title: str | None = None
     outline: tuple[OutlineEntry, ...] = ()
+
+    def __post_init__(self) -> None:
+        _cut_title(self)
 
     def to_json(self) -> str:
         """Compact JSON, the inverse of `from_json`."""
@@ -96,7 +107,10 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class ExtractedText:
-    """A document's stored text and its structure: blocks and pages in order, not overlapping, within the text."""
+    """A document's stored text and its structure: blocks and pages in order, not overlapping, within the text.
+
+    The title is cut to 300 characters.
+    """
 
     text: str
     blocks: tuple[Block, ...] = ()
@@ -110,6 +124,7 @@ class ExtractedText:
             raise ValueError("stored text holds a NUL, a carriage return or a lone surrogate")
         _check_order(self.blocks, len(self.text), "blocks")
         _check_order(self.pages, len(self.text), "pages")
+        _cut_title(self)
 
     def to_json(self) -> str:
         """Compact JSON, the inverse of `from_json`; blocks and pages are rows, as a large document has many."""
@@ -153,6 +168,12 @@ def _shape(what: str) -> Iterator[None]:
 def _block(row: Sequence[Any]) -> Block:
     kind, start, end, level, page = row
     return Block(BlockKind(kind), int(start), int(end), _optional_int(level), _optional_int(page))
+
+
+def _cut_title(titled: OutlineEntry | Inspection | ExtractedText) -> None:
+    """A title is shown, stored in a row and put before every chunk: whatever made it, it has an end."""
+    if titled.title and len(titled.title) > MAX_TITLE_CHARS:
+        object.__setattr__(titled, "title", titled.title[:MAX_TITLE_CHARS].rstrip())  # frozen, and not out yet
 
 
 def _check_order(spans: Iterable[Block | PageSpan], length: int, what: str) -> None:
