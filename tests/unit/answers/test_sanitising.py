@@ -155,7 +155,7 @@ def markup(text: str) -> tuple[set[str], set[str]]:
     return kinds | ({"definition"} if env.get("references") else set()), targets
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(text=HOSTILE)
 def test_no_mixture_loads_links_defines_or_is_html(text: str) -> None:
     out = clean(text)
@@ -170,7 +170,7 @@ def test_no_mixture_loads_links_defines_or_is_html(text: str) -> None:
     assert "\u200b" not in out
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(text=HOSTILE)
 def test_a_second_round_changes_nothing(text: str) -> None:
     out = clean(text)
@@ -178,6 +178,7 @@ def test_a_second_round_changes_nothing(text: str) -> None:
     assert clean(out) == out
 
 
+@settings(deadline=None)
 @given(text=HOSTILE)
 def test_no_cut_of_the_stream_changes_anything(text: str) -> None:
     whole = clean(text)
