@@ -26,6 +26,7 @@ from tests.factories.auth import client
 from tests.fakes.memory import MemorySecrets
 
 router = area_router(prefix="/things")
+ONE_FILE = '--b\r\nContent-Disposition: form-data; name="file"; filename="ä.txt"\r\n\r\nx\r\n--b--\r\n'.encode()
 
 
 class Thing(StrictModel):
@@ -203,6 +204,20 @@ class TestForms:
 
     async def test_no_boundary_is_refused(self, http: httpx.AsyncClient) -> None:
         problem_of(await post(http, b"x", "multipart/form-data", "/things/file"), 400, "malformed-request")
+
+    @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", "utf8", '"utf-8"'])
+    async def test_its_charset_is_utf_8(self, http: httpx.AsyncClient, charset: str) -> None:
+        answer = await post(http, ONE_FILE, f"multipart/form-data; boundary=b; charset={charset}", "/things/file")
+        assert answer.json() == {"name": "ä.txt", "size": 1}
+
+    @pytest.mark.parametrize("charset", ["undefined", "latin-1", "utf-16", "zlib", "x", "idna"])
+    async def test_another_charset_is_415(self, http: httpx.AsyncClient, charset: str) -> None:
+        answer = await post(http, ONE_FILE, f"multipart/form-data; boundary=b; charset={charset}", "/things/file")
+        problem_of(answer, 415, "unsupported-media-type")
+
+    async def test_a_second_charset_that_decodes_nothing_is_400(self, http: httpx.AsyncClient) -> None:
+        kind = "multipart/form-data; boundary=b; charset=utf-8; charset=undefined"
+        problem_of(await post(http, ONE_FILE, kind, "/things/file"), 400, "malformed-request")
 
     async def test_a_file_name_with_nul_is_refused(self, http: httpx.AsyncClient) -> None:
         raw = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a\x00.txt"\r\n\r\nx\r\n--b--\r\n'

@@ -19,6 +19,7 @@ FORM_OVERHEAD: Final = 64 * 1024
 _MAX_FIELDS: Final = 32
 _MAX_FILES: Final = 4
 _READ: Final = 1024 * 1024
+_CHARSETS: Final = frozenset({"", "utf-8", "utf8"})
 
 
 class BodyLimit:
@@ -54,7 +55,7 @@ class StrictRequest(Request):
     def is_json(self) -> bool:
         """Whether the body says it is JSON in UTF-8."""
         kind, charset = self._content_type()
-        return (kind == "application/json" or kind.endswith("+json")) and charset in {"", "utf-8", "utf8"}
+        return (kind == "application/json" or kind.endswith("+json")) and charset in _CHARSETS
 
     async def json(self) -> JsonValue:
         """The strict value of the body. Raises MalformedRequest, PayloadTooLarge, UnsupportedMediaType."""
@@ -74,9 +75,10 @@ class StrictRequest(Request):
         if self._form is None:
             if not self.is_form:
                 raise UnsupportedMediaType("The body must be multipart/form-data.")
+            if self._content_type()[1] not in _CHARSETS:
+                raise UnsupportedMediaType("The form must be in UTF-8.")
             self._check_declared_length()
-            part = self._settings.body_limit
-            await self._get_form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=part)
+            await self._parse_form()
         assert self._form is not None
         _check_form(self._form)
         return self._form
@@ -100,6 +102,13 @@ class StrictRequest(Request):
         """Close a form's temporary files."""
         if self._form is not None:
             await self._form.close()
+
+    async def _parse_form(self) -> None:
+        try:
+            await self._get_form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=self._settings.body_limit)
+        except (ValueError, LookupError) as error:
+            # The parser reads the header in its own way: of a charset named twice it takes the other one.
+            raise MalformedRequest("The form cannot be read.") from error
 
     @property
     def _limit(self) -> int:
