@@ -4,9 +4,10 @@ from typing import Any
 
 from atrium.documents.ingestion.dispatch import run_step
 from atrium.documents.ingestion.pipeline import IngestionService
-from atrium.runtime import run, runtime
+from atrium.runtime import Runtime, worker_handler
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+@worker_handler("embed")
+async def handler(parts: Runtime, event: dict[str, Any]) -> dict[str, Any]:
     """Run the step that `event["step"]` names."""
-    return run(run_step(IngestionService(runtime()), event))
+    return await run_step(IngestionService(parts), event)

@@ -1,15 +1,22 @@
 """The composition root: parts are made once and late; provider keys come from the secret store."""
 
 import asyncio
+import json
+import logging
 import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from atrium import runtime as module
 from atrium.kernel.errors import NotFound, Unavailable
 from atrium.kernel.settings import Settings
 from atrium.providers.base import ChatRequest, Message
 from atrium.providers.openai import OpenAIChat
-from atrium.runtime import ProviderKeys, Runtime
+from atrium.runtime import ProviderKeys, Runtime, worker_handler
+from tests.factories.logs import fresh_logging
 from tests.fakes.memory import MemorySecrets
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.wire import Script
@@ -79,3 +86,45 @@ async def test_a_broken_key_is_unavailable_and_stays_secret(text: str) -> None:
 async def test_no_key_is_not_found() -> None:
     with pytest.raises(NotFound):
         await ProviderKeys(MemorySecrets(), Settings()).credentials("openai")
+
+
+@pytest.fixture
+def container(monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
+    """A fresh worker's container: nothing logs yet, and its event loop ends with the test."""
+    parts = Runtime(Settings(database_password="x", log_level="INFO"))
+    monkeypatch.setattr(module, "runtime", lambda: parts)
+    module._loop.cache_clear()
+    with fresh_logging():
+        yield parts
+    module._loop().close()
+    module._loop.cache_clear()
+
+
+def test_a_workers_lines_are_json_and_name_it_and_its_invocation(container: Runtime, capsys: pytest.CaptureFixture[str]) -> None:
+    @worker_handler("extract")
+    async def handler(parts: Runtime, event: dict[str, Any]) -> dict[str, Any]:
+        """The steps of extraction."""
+        logging.getLogger("atrium.documents").info("read %s", "sk-abcdefghijklmnopqrstu")
+        return {"same": parts is container, **event}
+
+    loops = {(handler({"n": n}, SimpleNamespace(aws_request_id=f"invocation-{n}"))["same"], module._loop()) for n in (1, 2)}
+    assert loops == {(True, module._loop())}
+    assert handler({"n": 3}, None) == {"same": True, "n": 3}
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["service"] for line in lines] == ["extract"] * 3
+    assert [line.get("function_request_id") for line in lines] == ["invocation-1", "invocation-2", None]
+    assert {(line["level"], line["message"]) for line in lines} == {("INFO", "read sk-[secret]")}
+    assert handler.__doc__ == "The steps of extraction."
+
+
+def test_a_worker_is_as_quiet_as_its_settings_say(container: Runtime, capsys: pytest.CaptureFixture[str]) -> None:
+    container.settings = Settings(log_level="WARNING")
+
+    @worker_handler("embed")
+    async def handler(_parts: Runtime, _event: object) -> None:
+        logging.getLogger("atrium.documents").info("not said")
+        logging.getLogger("atrium.documents").warning("said")
+
+    handler({}, None)
+    assert [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()] == ["said"]

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from moto import mock_aws
 
-from atrium.kernel.errors import IngestionFailed
+from atrium.kernel.errors import IngestionFailed, NotFound
 from atrium.kernel.settings import Settings, load_settings
 from atrium.ports import aws
 from atrium.runtime import run, runtime
@@ -19,6 +19,7 @@ from functions.ingest.handler import handler as ingest
 from functions.publish.handler import handler as publish
 from tests.factories.cluster import Cluster
 from tests.factories.documents import event
+from tests.factories.logs import fresh_logging
 
 BUCKET: Final = "atrium-documents"
 TENANT: Final = "0199f3a2-7c1e-7b2a-9a7e-3c5d1f0b2a11"  # as the stored events name it
@@ -33,7 +34,7 @@ def deployment(settings: Settings, cluster: Cluster, model_dir: Path, monkeypatc
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    with mock_aws(), cluster.superuser(settings.database_name) as connection:
+    with fresh_logging(), mock_aws(), cluster.superuser(settings.database_name) as connection:
         connection.execute("INSERT INTO atrium.tenants (tenant_id, name) VALUES (%s, 'A tenant')", [TENANT])
         _forget()
         arn = _make_cloud()
@@ -130,3 +131,24 @@ def test_a_file_that_is_not_what_it_says_fails_with_a_reason(deployment: str, cl
 
     ((status, kind),) = rows(cluster, settings, "SELECT status, error_type FROM atrium.document_versions")
     assert (status, kind) == ("failed", "type-mismatch")
+
+
+def test_the_workers_log_what_they_do_with_which_document(deployment: str, capsys: pytest.CaptureFixture[str]) -> None:
+    batch = arrive("broken.pdf", b"not a PDF at all")
+    ingest(batch, None)
+    execution = started(deployment)
+    with pytest.raises(IngestionFailed):
+        extract(state("extract/inspect", execution), None)
+    with pytest.raises(NotFound):
+        publish(state("publish/publish", execution), None)
+    publish(state("publish/fail", execution), None)
+
+    # One process stands for three containers: the first one's name stays.
+    received, refused, crashed, ended = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert (received["message_id"], received["service"]) == (batch["Records"][0]["messageId"], "ingest")
+    for line in (refused, crashed, ended):
+        assert {name: line[name] for name in execution} == execution
+    assert (refused["level"], refused["step"]) == ("WARNING", "inspect")
+    assert "type-mismatch" in refused["message"]
+    assert (crashed["level"], crashed["step"], "NotFound" in crashed["exception"]) == ("ERROR", "publish", True)
+    assert (ended["level"], ended["step"]) == ("INFO", "fail")

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from atrium.kernel.telemetry import ROOT, bound, configure_logging
+from atrium.kernel.telemetry import bound, configure_logging
 from atrium.tenancy.keys import new_key
+from tests.factories.logs import fresh_logging
 
 KEY = new_key().text
 Lines = Callable[[], list[dict[str, object]]]
@@ -15,13 +16,9 @@ Lines = Callable[[], list[dict[str, object]]]
 
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
-    logger = logging.getLogger(ROOT)
-    before = (logger.handlers[:], logger.propagate, logger.level)
-    logger.handlers.clear()
-    configure_logging("auth", "INFO")
-    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    logger.handlers[:], logger.propagate = before[0], before[1]
-    logger.setLevel(before[2])
+    with fresh_logging():
+        configure_logging("auth", "INFO")
+        yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
 def test_a_line_is_json_with_service_level_and_fields(lines: Lines) -> None:

@@ -3,14 +3,15 @@
 import asyncio
 import json
 import time
-from collections.abc import Coroutine
-from functools import cache, cached_property
+from collections.abc import Callable, Coroutine
+from functools import cache, cached_property, wraps
 from pathlib import Path
 from typing import Any, Final
 
 from atrium.db import Database
 from atrium.kernel.errors import Unavailable
 from atrium.kernel.settings import Settings, load_settings
+from atrium.kernel.telemetry import bound, configure_logging
 from atrium.ports.keyring import KeyringSource
 from atrium.ports.logins import iam_password
 from atrium.ports.queue import Queue, SqsQueue
@@ -140,3 +141,25 @@ def _loop() -> asyncio.AbstractEventLoop:
 def run[T](coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a worker's coroutine on the container's one event loop, which lives as long as the container."""
     return _loop().run_until_complete(coroutine)
+
+
+def worker_handler[Event, Reply](
+    name: str,
+) -> Callable[[Callable[[Runtime, Event], Coroutine[Any, Any, Reply]]], Callable[[Event, object], Reply]]:
+    """Make a worker's Lambda entry of what it does with the process's runtime and an event; `name` is what its logs say.
+
+    Every line of an invocation carries its id as `function_request_id`, where Lambda gives one.
+    """
+
+    def entry(work: Callable[[Runtime, Event], Coroutine[Any, Any, Reply]]) -> Callable[[Event, object], Reply]:
+        @wraps(work)
+        def handler(event: Event, context: object) -> Reply:
+            parts = runtime()
+            configure_logging(name, parts.settings.log_level)
+            invocation = getattr(context, "aws_request_id", None)
+            with bound(**{"function_request_id": invocation} if invocation else {}):
+                return run(work(parts, event))
+
+        return handler
+
+    return entry

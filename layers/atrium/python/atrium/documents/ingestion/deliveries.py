@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from atrium.documents.ingestion.arrivals import ObjectCreated
 from atrium.documents.ingestion.receiving import ReceivingService
+from atrium.kernel.telemetry import bound
 
 _log: Final = logging.getLogger(__name__)
 
@@ -14,7 +15,11 @@ async def receive_batch(service: ReceivingService, event: dict[str, Any]) -> dic
 
     One after the other: their order in the batch means nothing.
     """
-    failed = [record["messageId"] for record in event["Records"] if not await _received(service, record)]
+    failed = []
+    for record in event["Records"]:
+        with bound(message_id=record["messageId"]):
+            if not await _received(service, record):
+                failed.append(record["messageId"])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
@@ -22,7 +27,7 @@ async def _received(service: ReceivingService, record: dict[str, Any]) -> bool:
     try:
         receipt = await service.receive(ObjectCreated.from_message(record["body"]))
     except Exception:  # noqa: BLE001  whatever it is, it sends back this message and not the whole batch
-        _log.warning("message %s comes again", record["messageId"], exc_info=True)
+        _log.warning("the message comes again", exc_info=True)
         return False
-    _log.info("message %s: %s", record["messageId"], receipt)
+    _log.info("the message is done with: %s", receipt)
     return True

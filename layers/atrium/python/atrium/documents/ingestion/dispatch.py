@@ -1,10 +1,15 @@
 """A state's input to the verb that it names."""
 
-from typing import Any
+import logging
+from typing import Any, Final
 
 from atrium.documents.ingestion.pipeline import IngestionService
 from atrium.documents.ingestion.steps import Step, reported
 from atrium.kernel.errors import IngestionFailed
+from atrium.kernel.telemetry import bound
+
+_log: Final = logging.getLogger(__name__)
+_LOGGED: Final = ("step", "tenant_id", "document_id", "version", "attempt", "batch")
 
 
 async def run_step(service: IngestionService, event: dict[str, Any]) -> dict[str, Any]:
@@ -12,10 +17,17 @@ async def run_step(service: IngestionService, event: dict[str, Any]) -> dict[str
 
     An `IngestionFailed` leaves with its kind in its message, as Lambda reports nothing else of it.
     """
-    try:
-        return await _verb(service, event, Step.from_event(event))
-    except IngestionFailed as failure:
-        raise reported(failure) from failure
+    with bound(**{name: event[name] for name in _LOGGED if name in event}):
+        try:
+            result = await _verb(service, event, Step.from_event(event))
+        except IngestionFailed as failure:
+            _log.warning("the document cannot be ingested: %s", failure.kind)
+            raise reported(failure) from failure
+        except Exception:
+            _log.exception("the step failed")
+            raise
+        _log.info("the step ended")
+        return result
 
 
 async def _verb(service: IngestionService, event: dict[str, Any], step: Step) -> dict[str, Any]:
