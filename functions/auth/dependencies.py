@@ -25,7 +25,7 @@ async def api_key_service(request: Request) -> ApiKeyService:
 async def operator(request: Request) -> Operator | None:
     """The operator, when the request carries a key; a key that is not the operator's is refused."""
     key = api_key_of(request)
-    return None if key is None else await admission_of(request).operator(key)
+    return None if key is None else await admission_of(request).operator(key, request.state.address)
 
 
 async def address(request: Request) -> str:

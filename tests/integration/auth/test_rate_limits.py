@@ -1,6 +1,7 @@
 """Buckets: how many, for whom, when again, and what a caller is told."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 
 from atrium.db import Database
 from atrium.kernel.settings import Settings
+from atrium.tenancy.keys import new_key
 from functions.auth.app import create_app
 from tests.factories.auth import PASSWORD, UNLIMITED, LocalRuntime, bearer, client, make_key, register
 
@@ -157,13 +159,97 @@ class TestPublic:
         assert all("ada" not in name and "127" not in name for name in names)
 
 
+class TestGuesses:
+    """Credentials that do not hold take from the bucket of the address they come from."""
+
+    LIMIT = 5
+
+    @pytest.fixture
+    async def http(self, settings: Settings, database: Database) -> AsyncIterator[httpx.AsyncClient]:
+        async with client(create_app(limited(settings, database, rate_limit_public=self.LIMIT))) as http:
+            yield http
+
+    @pytest.fixture
+    async def session(self, http: httpx.AsyncClient) -> dict[str, Any]:
+        return await register(http)
+
+    async def guess(self, admin: Admin, once: Callable[[], Awaitable[httpx.Response]]) -> list[httpx.Response]:
+        """Three more than the limit, from a full bucket that does not refill in between."""
+        await admin.execute("DELETE FROM atrium.rate_buckets")
+        answers = [await once()]
+        await admin.execute("UPDATE atrium.rate_buckets SET updated_at = now() + interval '1 hour'")
+        return answers + [await once() for _ in range(self.LIMIT + 2)]
+
+    def check(self, answers: list[httpx.Response], refusal: int = 401) -> None:
+        assert [answer.status_code for answer in answers] == [refusal] * self.LIMIT + [429] * 3
+        assert answers[-1].json()["type"] == "urn:atrium:problem:rate-limited"
+        assert int(answers[-1].headers["retry-after"]) >= 1
+
+    async def test_invented_keys_are_told_to_wait_and_a_good_one_beside_them_is_not(
+        self, http: httpx.AsyncClient, session: dict[str, Any], admin_connection: Admin
+    ) -> None:
+        good = {"X-API-Key": (await make_key(http, session))["key"]}
+        self.check(await self.guess(admin_connection, lambda: me(http, {"X-API-Key": new_key().text})))
+        assert (await me(http, good)).status_code == 200
+        assert (await me(http, bearer(session))).status_code == 200
+
+    async def test_another_address_is_not_told_to_wait(
+        self, http: httpx.AsyncClient, session: dict[str, Any], admin_connection: Admin
+    ) -> None:
+        await self.guess(admin_connection, lambda: me(http, {"X-API-Key": new_key().text}))
+        transport = httpx.ASGITransport(http._transport.app, client=("192.0.2.7", 1))  # type: ignore[attr-defined]
+        async with httpx.AsyncClient(transport=transport, base_url="http://t") as elsewhere:
+            assert (await me(elsewhere, {"X-API-Key": new_key().text})).status_code == 401
+
+    async def test_a_known_key_with_another_secret_counts(
+        self, http: httpx.AsyncClient, session: dict[str, Any], admin_connection: Admin
+    ) -> None:
+        key = {"X-API-Key": (await make_key(http, session))["key"]}
+        await admin_connection.execute("UPDATE atrium.api_keys SET mac = %s", [bytes(32)])
+        self.check(await self.guess(admin_connection, lambda: me(http, key)))
+
+    async def test_a_key_of_a_pepper_that_is_gone_counts(
+        self, http: httpx.AsyncClient, session: dict[str, Any], admin_connection: Admin
+    ) -> None:
+        key = {"X-API-Key": (await make_key(http, session))["key"]}
+        await admin_connection.execute("UPDATE atrium.api_keys SET pepper_kid = 'gone'")
+        self.check(await self.guess(admin_connection, lambda: me(http, key)))
+
+    async def test_the_token_of_an_ended_session_counts(
+        self, http: httpx.AsyncClient, session: dict[str, Any], admin_connection: Admin
+    ) -> None:
+        await http.post("/api/v1/auth/logout", headers=bearer(session))
+        self.check(await self.guess(admin_connection, lambda: me(http, bearer(session))))
+
+    async def test_asking_for_the_status_is_no_way_around(self, http: httpx.AsyncClient, admin_connection: Admin) -> None:
+        def ask() -> Awaitable[httpx.Response]:
+            return http.get("/api/v1/auth/status", headers={"X-API-Key": new_key().text})
+
+        self.check(await self.guess(admin_connection, ask), refusal=200)
+        assert (await http.get("/api/v1/auth/status")).status_code == 200
+
+    async def test_nor_is_an_operators_key(self, http: httpx.AsyncClient, admin_connection: Admin) -> None:
+        body = {"org_name": "Acme", "email": "eve@example.com", "password": PASSWORD}
+
+        def ask() -> Awaitable[httpx.Response]:
+            return http.post("/api/v1/auth/register", json=body, headers={"X-API-Key": new_key().text})
+
+        self.check(await self.guess(admin_connection, ask))
+
+    @pytest.mark.parametrize("headers", [{"X-API-Key": "atr_live_x"}, {"Authorization": "Bearer a.b.c"}, {}])
+    async def test_what_costs_no_query_costs_no_token(
+        self, http: httpx.AsyncClient, admin_connection: Admin, headers: dict[str, str]
+    ) -> None:
+        answers = [await me(http, headers) for _ in range(self.LIMIT + 1)]
+        assert {answer.status_code for answer in answers} == {401}
+        assert await (await admin_connection.execute("SELECT FROM atrium.rate_buckets")).fetchall() == []
+
+
 async def test_with_the_database_down_everything_is_closed(settings: Settings) -> None:
     nowhere = settings.model_copy(update={"database_port": 1})
     database = Database(nowhere)
     runtime = LocalRuntime(nowhere, database)
     async with client(create_app(runtime)) as http:
-        from atrium.tenancy.keys import new_key
-
         for answer in (
             await me(http, {"X-API-Key": new_key().text}),
             await http.post("/api/v1/auth/login", json={"email": "a@b.com", "password": PASSWORD}),

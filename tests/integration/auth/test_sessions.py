@@ -217,6 +217,15 @@ class TestRefresh:
         await admin_connection.execute(f"UPDATE atrium.refresh_tokens SET {column} = now()")
         assert (await refresh(http, session["refresh_token"])).status_code == 401
 
+    async def test_a_child_that_was_born_while_its_family_ended_is_refused(
+        self, http: httpx.AsyncClient, session: Session, admin_connection: Admin
+    ) -> None:
+        child = (await refresh(http, session["refresh_token"])).json()
+        # A logout that began before the refresh had committed saw the parent alone.
+        await admin_connection.execute("UPDATE atrium.refresh_tokens SET revoked_at = now() WHERE parent_id IS NULL")
+        assert (await refresh(http, child["refresh_token"])).status_code == 401
+        assert "auth.refresh_reused" not in await actions(admin_connection)
+
     async def test_a_family_lives_60_days_and_idles_14(
         self, http: httpx.AsyncClient, session: Session, admin_connection: Admin
     ) -> None:

@@ -23,9 +23,9 @@ CREATE TYPE atrium.rate_state AS (
 
 ALTER TYPE atrium.rate_state OWNER TO atrium_definer;
 
--- auth_admit_key(text, text[], bytea[], double precision, double precision)
+-- auth_admit_key(text, text[], bytea[], double precision, double precision, text, double precision)
 
-CREATE FUNCTION atrium.auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state) RETURNS record
+CREATE FUNCTION atrium.auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, caller text, per_minute double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'atrium', 'public', 'pg_temp'
     AS $$
@@ -36,8 +36,13 @@ BEGIN
     SELECT k.* INTO found_key FROM api_keys k
      WHERE k.key_id = presented AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now());
     position := array_position(kids, found_key.pepper_kid);
-    IF found_key.id IS NULL OR position IS NULL OR macs[position] <> found_key.mac THEN
-        outcome := CASE WHEN found_key.id IS NOT NULL AND position IS NULL THEN 'unknown_pepper' ELSE 'unknown' END;
+    IF found_key.id IS NOT NULL AND position IS NULL THEN
+        outcome := 'unknown_pepper';
+        RETURN;
+    END IF;
+    IF found_key.id IS NULL OR macs[position] <> found_key.mac THEN
+        rate := auth_throttle(ARRAY[caller], per_minute);
+        outcome := CASE WHEN rate.granted THEN 'unknown' ELSE 'limited' END;
         RETURN;
     END IF;
     rate := take_tokens(ARRAY['key:' || found_key.id, 'tenant:' || found_key.tenant_id],
@@ -53,11 +58,11 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION atrium.auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state) OWNER TO atrium_definer;
+ALTER FUNCTION atrium.auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, caller text, per_minute double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state) OWNER TO atrium_definer;
 
--- auth_admit_user(uuid, uuid, integer, uuid, double precision, double precision)
+-- auth_admit_user(uuid, uuid, integer, uuid, double precision, double precision, text, double precision)
 
-CREATE FUNCTION atrium.auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state) RETURNS record
+CREATE FUNCTION atrium.auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, caller text, per_minute double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'atrium', 'public', 'pg_temp'
     AS $$
@@ -67,7 +72,8 @@ BEGIN
        AND NOT EXISTS (SELECT FROM refresh_tokens t
                         WHERE t.tenant_id = tenant AND t.family_id = session AND t.revoked_at IS NOT NULL);
     IF role IS NULL THEN
-        outcome := 'unknown';
+        rate := auth_throttle(ARRAY[caller], per_minute);
+        outcome := CASE WHEN rate.granted THEN 'unknown' ELSE 'limited' END;
         RETURN;
     END IF;
     rate := take_tokens(ARRAY['user:' || member, 'tenant:' || tenant], ARRAY[user_rate, tenant_rate], ARRAY[user_rate, tenant_rate]);
@@ -75,7 +81,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION atrium.auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state) OWNER TO atrium_definer;
+ALTER FUNCTION atrium.auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, caller text, per_minute double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state) OWNER TO atrium_definer;
 
 -- auth_login(text, text[], double precision)
 
@@ -109,20 +115,24 @@ $$;
 
 ALTER FUNCTION atrium.auth_login_failed(address text, request text) OWNER TO atrium_definer;
 
--- auth_operator(text, text[], bytea[])
+-- auth_operator(text, text[], bytea[], text, double precision)
 
-CREATE FUNCTION atrium.auth_operator(presented text, kids text[], macs bytea[], OUT outcome text) RETURNS text
-    LANGUAGE sql SECURITY DEFINER
+CREATE FUNCTION atrium.auth_operator(presented text, kids text[], macs bytea[], caller text, per_minute double precision, OUT outcome text, OUT rate atrium.rate_state) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'atrium', 'public', 'pg_temp'
     AS $$
-    SELECT coalesce(
-        (SELECT CASE WHEN array_position(kids, k.pepper_kid) IS NULL THEN 'unknown_pepper'
-                     WHEN macs[array_position(kids, k.pepper_kid)] = k.mac THEN 'ok' END
-           FROM operator_keys k WHERE k.key_id = presented AND k.revoked_at IS NULL),
-        'unknown')
+BEGIN
+    SELECT CASE WHEN array_position(kids, k.pepper_kid) IS NULL THEN 'unknown_pepper'
+                WHEN macs[array_position(kids, k.pepper_kid)] = k.mac THEN 'ok' END
+      INTO outcome FROM operator_keys k WHERE k.key_id = presented AND k.revoked_at IS NULL;
+    IF outcome IS NULL THEN
+        rate := auth_throttle(ARRAY[caller], per_minute);
+        outcome := CASE WHEN rate.granted THEN 'unknown' ELSE 'limited' END;
+    END IF;
+END
 $$;
 
-ALTER FUNCTION atrium.auth_operator(presented text, kids text[], macs bytea[], OUT outcome text) OWNER TO atrium_definer;
+ALTER FUNCTION atrium.auth_operator(presented text, kids text[], macs bytea[], caller text, per_minute double precision, OUT outcome text, OUT rate atrium.rate_state) OWNER TO atrium_definer;
 
 -- auth_refresh(bytea, uuid, bytea, interval, text, text[], double precision)
 
@@ -148,7 +158,10 @@ BEGIN
     PERFORM FROM refresh_tokens t
       WHERE t.tenant_id = token.tenant_id AND t.family_id = token.family_id AND t.parent_id IS NULL FOR UPDATE;
     SELECT t.* INTO token FROM refresh_tokens t WHERE t.token_hash = hash;
-    IF token.revoked_at IS NOT NULL OR token.idle_expires_at <= now() OR token.family_expires_at <= now()
+    -- Of any row: a child that was born while its family was being ended has no mark of its own.
+    IF EXISTS (SELECT FROM refresh_tokens t
+                WHERE t.tenant_id = token.tenant_id AND t.family_id = token.family_id AND t.revoked_at IS NOT NULL)
+       OR token.idle_expires_at <= now() OR token.family_expires_at <= now()
        OR NOT EXISTS (SELECT FROM users u WHERE u.tenant_id = token.tenant_id AND u.id = token.user_id AND u.disabled_at IS NULL) THEN
         outcome := 'expired';
         RETURN;
@@ -1197,15 +1210,15 @@ GRANT USAGE ON SCHEMA atrium TO atrium_app;
 GRANT USAGE ON SCHEMA atrium TO atrium_relay;
 GRANT ALL ON SCHEMA atrium TO atrium_definer;
 
--- FUNCTION auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state)
+-- FUNCTION auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, caller text, per_minute double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state)
 
-REVOKE ALL ON FUNCTION atrium.auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state) FROM PUBLIC;
-GRANT ALL ON FUNCTION atrium.auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, caller text, per_minute double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, caller text, per_minute double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state) TO atrium_app;
 
--- FUNCTION auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state)
+-- FUNCTION auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, caller text, per_minute double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state)
 
-REVOKE ALL ON FUNCTION atrium.auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state) FROM PUBLIC;
-GRANT ALL ON FUNCTION atrium.auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, caller text, per_minute double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, caller text, per_minute double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state) TO atrium_app;
 
 -- FUNCTION auth_login(address text, buckets text[], per_minute double precision, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT password_hash text)
 
@@ -1217,10 +1230,10 @@ GRANT ALL ON FUNCTION atrium.auth_login(address text, buckets text[], per_minute
 REVOKE ALL ON FUNCTION atrium.auth_login_failed(address text, request text) FROM PUBLIC;
 GRANT ALL ON FUNCTION atrium.auth_login_failed(address text, request text) TO atrium_app;
 
--- FUNCTION auth_operator(presented text, kids text[], macs bytea[], OUT outcome text)
+-- FUNCTION auth_operator(presented text, kids text[], macs bytea[], caller text, per_minute double precision, OUT outcome text, OUT rate atrium.rate_state)
 
-REVOKE ALL ON FUNCTION atrium.auth_operator(presented text, kids text[], macs bytea[], OUT outcome text) FROM PUBLIC;
-GRANT ALL ON FUNCTION atrium.auth_operator(presented text, kids text[], macs bytea[], OUT outcome text) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.auth_operator(presented text, kids text[], macs bytea[], caller text, per_minute double precision, OUT outcome text, OUT rate atrium.rate_state) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_operator(presented text, kids text[], macs bytea[], caller text, per_minute double precision, OUT outcome text, OUT rate atrium.rate_state) TO atrium_app;
 
 -- FUNCTION auth_refresh(hash bytea, child uuid, child_hash bytea, idle interval, request text, buckets text[], per_minute double precision, OUT outcome text, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT family_id uuid)
 

@@ -1,6 +1,7 @@
 """Who asks, and may they ask now: authentication and rate limits, in one database call a request."""
 
 import hmac
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 from typing import Any, Final
@@ -18,10 +19,18 @@ from atrium.tenancy.models import Admitted, RateLimits, RateState
 from atrium.tenancy.tokens import TokenCodec, UnknownKey
 
 _INVALID_KEY: Final = "The API key is not valid."
+# `repository.admit_key` and `admit_operator`.
+_AskForKey = Callable[[Database, str, dict[str, bytes], str, RateLimits], Awaitable[dict[str, Any]]]
 
 
 class Admission:
-    """Turns credentials into a `Principal`. Errors: Unauthenticated, RateLimited, Unavailable (the database: closed)."""
+    """Turns credentials into a `Principal`. Errors: Unauthenticated, RateLimited, Unavailable (the database: closed).
+
+    `address` is the caller's network address: credentials that the database does not know take a token from its public
+    bucket, and when that is empty the answer is RateLimited. What is refused here already (a key with a wrong checksum, a
+    token with a wrong signature or from yesterday) takes none: it costs no query, and counting it would make each such
+    request a write that wakes the database. A client whose token has just expired is also no guesser.
+    """
 
     def __init__(self, database: Database, keyring: KeyringSource, settings: Settings) -> None:
         self._database = database
@@ -29,42 +38,35 @@ class Admission:
         self._codec = TokenCodec(settings.token_issuer, settings.token_audience, settings.access_token_ttl)
         self._limits = RateLimits(settings.rate_limit_principal, settings.rate_limit_tenant, settings.rate_limit_public)
 
-    async def by_api_key(self, text: str) -> Admitted:
+    async def by_api_key(self, text: str, address: str) -> Admitted:
         """The tenant's key in `text`."""
-        key = _parsed(text)
-        row = await self._admit_key(key, await self._keyring.get())
-        if row["outcome"] == "unknown_pepper":
-            row = await self._admit_key(key, await self._keyring.get(refresh=True))
+        row = await self._known_key(repository.admit_key, _parsed(text), address)
         rate = _admitted_rate(row, _INVALID_KEY)
         principal = Principal(
             TenantId(row["tenant_id"]), PrincipalKind.API_KEY, row["id"], Role(row["role"]), frozenset(row["scopes"])
         )
         return Admitted(principal, rate)
 
-    async def by_access_token(self, token: str) -> Admitted:
+    async def by_access_token(self, token: str, address: str) -> Admitted:
         """The user of an access token of ours."""
         try:
             claims = self._codec.verify(await self._keyring.get(), token, now())
         except UnknownKey:
             claims = self._codec.verify(await self._keyring.get(refresh=True), token, now())
-        row = await repository.admit_user(self._database, claims, self._limits)
+        (caller,) = await self.public_buckets(address)
+        row = await repository.admit_user(self._database, claims, caller, self._limits)
         rate = _admitted_rate(row, "The session has ended.")
         principal = Principal(claims.tenant_id, PrincipalKind.USER, claims.user_id, Role(row["role"]))
         return Admitted(principal, rate, claims.session_id)
 
-    async def operator(self, text: str) -> Operator:
-        """The deployment's operator, or Unauthenticated."""
+    async def operator(self, text: str, address: str) -> Operator:
+        """The deployment's operator."""
         key = _parsed(text)
-        outcome = await repository.operator_outcome(self._database, key.key_id, _macs(await self._keyring.get(), key))
-        if outcome == "unknown_pepper":
-            outcome = await repository.operator_outcome(
-                self._database, key.key_id, _macs(await self._keyring.get(refresh=True), key)
-            )
-        if outcome != "ok":
-            raise Unauthenticated(_INVALID_KEY)
+        row = await self._known_key(repository.admit_operator, key, address)
+        _check_outcome(row, _INVALID_KEY)
         return Operator(key.key_id)
 
-    async def throttle(self, address: str, email: str) -> RateState:
+    async def throttle(self, address: str, email: str = "") -> RateState:
         """Take a public caller's tokens: of their address, and of the e-mail they speak for."""
         row = await repository.throttle(self._database, await self.public_buckets(address, email), self._limits)
         return rate_of(row, granted=row["granted"])
@@ -78,8 +80,17 @@ class Admission:
         names = [f"ip:{_network(address)}"] + ([f"email:{email}"] if email else [])
         return [f"{name.split(':', 1)[0]}:{hmac.digest(pepper, name.encode(), sha256).hex()[:32]}" for name in names]
 
-    async def _admit_key(self, key: ApiKeyText, keyring: Keyring) -> dict[str, Any]:
-        return await repository.admit_key(self._database, key.key_id, _macs(keyring, key), self._limits)
+    async def _known_key(self, ask: _AskForKey, key: ApiKeyText, address: str) -> dict[str, Any]:
+        """The row of a key; where it is of a pepper that is not here, after a look at the secret store."""
+        (caller,) = await self.public_buckets(address)
+        row = await ask(self._database, key.key_id, _macs(await self._keyring.get(), key), caller, self._limits)
+        if row["outcome"] == "unknown_pepper":
+            macs = _macs(await self._keyring.get(refresh=True), key)
+            row = await ask(self._database, key.key_id, macs, caller, self._limits)
+        if row["outcome"] == "unknown_pepper":
+            # The pepper is gone, so this is nobody's key any more; the database took no token for it.
+            await self.throttle(address)
+        return row
 
 
 def rate_of(row: dict[str, Any], *, granted: bool) -> RateState:
@@ -106,9 +117,15 @@ def _macs(keyring: Keyring, key: ApiKeyText) -> dict[str, bytes]:
 
 
 def _admitted_rate(row: dict[str, Any], refusal: str) -> RateState:
-    if row["outcome"] not in {"ok", "limited"}:
+    _check_outcome(row, refusal)
+    return rate_of(row, granted=True)
+
+
+def _check_outcome(row: dict[str, Any], refusal: str) -> None:
+    if row["outcome"] == "limited":
+        rate_of(row, granted=False)
+    if row["outcome"] != "ok":
         raise Unauthenticated(refusal)
-    return rate_of(row, granted=row["outcome"] == "ok")
 
 
 def _network(address: str) -> str:

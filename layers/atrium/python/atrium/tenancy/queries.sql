@@ -1,12 +1,13 @@
 -- name: admit_key
 -- Authenticate an API key and take its tokens, in one call.
 SELECT outcome, tenant_id, id, role, scopes, (rate).capacity, (rate).remaining, (rate).retry_after, (rate).full_after
-FROM atrium.auth_admit_key(%(key_id)s, %(kids)s, %(macs)s, %(key_rate)s, %(tenant_rate)s);
+FROM atrium.auth_admit_key(%(key_id)s, %(kids)s, %(macs)s, %(key_rate)s, %(tenant_rate)s, %(caller)s, %(public_rate)s);
 
 -- name: admit_user
 -- Admit the user of a verified access token and take their tokens, in one call.
 SELECT outcome, role, (rate).capacity, (rate).remaining, (rate).retry_after, (rate).full_after
-FROM atrium.auth_admit_user(%(tenant_id)s, %(user_id)s, %(version)s, %(session_id)s, %(user_rate)s, %(tenant_rate)s);
+FROM atrium.auth_admit_user(
+    %(tenant_id)s, %(user_id)s, %(version)s, %(session_id)s, %(user_rate)s, %(tenant_rate)s, %(caller)s, %(public_rate)s);
 
 -- name: throttle
 -- Take a public caller's tokens.
@@ -15,7 +16,8 @@ FROM atrium.auth_throttle(%(buckets)s, %(per_minute)s);
 
 -- name: operator
 -- Whether a key is the operator's.
-SELECT outcome FROM atrium.auth_operator(%(key_id)s, %(kids)s, %(macs)s);
+SELECT outcome, (rate).capacity, (rate).remaining, (rate).retry_after, (rate).full_after
+FROM atrium.auth_operator(%(key_id)s, %(kids)s, %(macs)s, %(caller)s, %(public_rate)s);
 
 -- name: login
 -- The password hash behind an e-mail, and the public caller's tokens.

@@ -14,8 +14,8 @@ _queries = load_queries(__package__)
 _Row = dict[str, Any]
 
 
-async def admit_key(database: Database, key_id: str, macs: dict[str, bytes], limits: RateLimits) -> _Row:
-    """The row of `auth_admit_key`; `macs` by the kid of their pepper."""
+async def admit_key(database: Database, key_id: str, macs: dict[str, bytes], caller: str, limits: RateLimits) -> _Row:
+    """The row of `auth_admit_key`; `macs` by the kid of their pepper, `caller` the bucket of the network address."""
     return await _one(
         database,
         _queries.admit_key,
@@ -24,11 +24,13 @@ async def admit_key(database: Database, key_id: str, macs: dict[str, bytes], lim
         macs=list(macs.values()),
         key_rate=float(limits.principal),
         tenant_rate=float(limits.tenant),
+        caller=caller,
+        public_rate=float(limits.public),
     )
 
 
-async def admit_user(database: Database, claims: AccessClaims, limits: RateLimits) -> _Row:
-    """The row of `auth_admit_user`."""
+async def admit_user(database: Database, claims: AccessClaims, caller: str, limits: RateLimits) -> _Row:
+    """The row of `auth_admit_user`; `caller` the bucket of the network address."""
     return await _one(
         database,
         _queries.admit_user,
@@ -38,6 +40,8 @@ async def admit_user(database: Database, claims: AccessClaims, limits: RateLimit
         session_id=claims.session_id,
         user_rate=float(limits.principal),
         tenant_rate=float(limits.tenant),
+        caller=caller,
+        public_rate=float(limits.public),
     )
 
 
@@ -46,10 +50,17 @@ async def throttle(database: Database, buckets: list[str], limits: RateLimits) -
     return await _one(database, _queries.throttle, buckets=buckets, per_minute=float(limits.public))
 
 
-async def operator_outcome(database: Database, key_id: str, macs: dict[str, bytes]) -> str:
-    """`ok`, `unknown` or `unknown_pepper`."""
-    row = await _one(database, _queries.operator, key_id=key_id, kids=list(macs), macs=list(macs.values()))
-    return str(row["outcome"])
+async def admit_operator(database: Database, key_id: str, macs: dict[str, bytes], caller: str, limits: RateLimits) -> _Row:
+    """The row of `auth_operator`; arguments as of `admit_key`."""
+    return await _one(
+        database,
+        _queries.operator,
+        key_id=key_id,
+        kids=list(macs),
+        macs=list(macs.values()),
+        caller=caller,
+        public_rate=float(limits.public),
+    )
 
 
 async def login(database: Database, email: str, buckets: list[str], limits: RateLimits) -> _Row:

@@ -99,7 +99,7 @@ async def authenticate(request: Request) -> Admitted:
         raise Unauthenticated
     else:
         admit = partial(admission.by_api_key if bearer.startswith(PREFIX) else admission.by_access_token, bearer)
-    admitted = await admit()
+    admitted = await admit(request.state.address)
     request.state.admitted = admitted
     request.state.principal = admitted.principal
     request.state.rate = admitted.rate

@@ -1,6 +1,8 @@
 -- Who is asking, before a tenant is known: API keys, access tokens, logins and refresh tokens, each in one call that also
 -- takes from the caller's rate buckets. Every reason to refuse is an `outcome`, never an exception: what a refused call
--- has written (a bucket, a revoked family) must stay written.
+-- has written (a bucket, a revoked family) must stay written. Credentials that hold take from their own buckets alone, those
+-- that do not from the public one of the network address, `caller`: who guesses is told to wait, and who shares the address
+-- with them is not.
 SET LOCAL ROLE atrium_definer;
 
 CREATE TYPE atrium.rate_state AS (
@@ -56,10 +58,20 @@ END
 $$;
 REVOKE ALL ON FUNCTION atrium.take_tokens(text[], double precision[], double precision[]) FROM PUBLIC;
 
+-- Takes a public caller's tokens: by address, by e-mail, each `per_minute` a minute.
+CREATE FUNCTION atrium.auth_throttle(buckets text[], per_minute double precision) RETURNS atrium.rate_state
+LANGUAGE sql SECURITY DEFINER SET search_path = atrium, public, pg_temp AS $$
+    SELECT take_tokens(buckets, array_fill(per_minute, ARRAY[cardinality(buckets)]), array_fill(per_minute / 60, ARRAY[cardinality(buckets)]))
+$$;
+REVOKE ALL ON FUNCTION atrium.auth_throttle(text[], double precision) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atrium.auth_throttle(text[], double precision) TO atrium_app;
+
 -- Authenticates an API key by its public id and the MACs of its text under every pepper, and takes its and its tenant's token.
--- outcome: ok, limited, unknown, or unknown_pepper (the row was made under a pepper the caller does not hold yet).
+-- outcome: ok, limited, unknown, or unknown_pepper (the row was made under a pepper the caller does not hold yet; it takes no
+-- token, as the key may be good: the caller asks again, and then throttles by itself).
 CREATE FUNCTION atrium.auth_admit_key(
     presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision,
+    caller text, per_minute double precision,
     OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = atrium, public, pg_temp AS $$
 DECLARE
@@ -69,8 +81,13 @@ BEGIN
     SELECT k.* INTO found_key FROM api_keys k
      WHERE k.key_id = presented AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now());
     position := array_position(kids, found_key.pepper_kid);
-    IF found_key.id IS NULL OR position IS NULL OR macs[position] <> found_key.mac THEN
-        outcome := CASE WHEN found_key.id IS NOT NULL AND position IS NULL THEN 'unknown_pepper' ELSE 'unknown' END;
+    IF found_key.id IS NOT NULL AND position IS NULL THEN
+        outcome := 'unknown_pepper';
+        RETURN;
+    END IF;
+    IF found_key.id IS NULL OR macs[position] <> found_key.mac THEN
+        rate := auth_throttle(ARRAY[caller], per_minute);
+        outcome := CASE WHEN rate.granted THEN 'unknown' ELSE 'limited' END;
         RETURN;
     END IF;
     rate := take_tokens(ARRAY['key:' || found_key.id, 'tenant:' || found_key.tenant_id],
@@ -85,13 +102,14 @@ BEGIN
     scopes := found_key.scopes;
 END
 $$;
-REVOKE ALL ON FUNCTION atrium.auth_admit_key(text, text[], bytea[], double precision, double precision) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION atrium.auth_admit_key(text, text[], bytea[], double precision, double precision) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.auth_admit_key(text, text[], bytea[], double precision, double precision, text, double precision) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atrium.auth_admit_key(text, text[], bytea[], double precision, double precision, text, double precision) TO atrium_app;
 
 -- Admits the user of a verified access token: still there, of the same token version, the login not ended.
 -- outcome: ok, limited or unknown; the role is the user's of now, not the token's of then.
 CREATE FUNCTION atrium.auth_admit_user(
     tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision,
+    caller text, per_minute double precision,
     OUT outcome text, OUT role text, OUT rate atrium.rate_state)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = atrium, public, pg_temp AS $$
 BEGIN
@@ -100,35 +118,34 @@ BEGIN
        AND NOT EXISTS (SELECT FROM refresh_tokens t
                         WHERE t.tenant_id = tenant AND t.family_id = session AND t.revoked_at IS NOT NULL);
     IF role IS NULL THEN
-        outcome := 'unknown';
+        rate := auth_throttle(ARRAY[caller], per_minute);
+        outcome := CASE WHEN rate.granted THEN 'unknown' ELSE 'limited' END;
         RETURN;
     END IF;
     rate := take_tokens(ARRAY['user:' || member, 'tenant:' || tenant], ARRAY[user_rate, tenant_rate], ARRAY[user_rate, tenant_rate]);
     outcome := CASE WHEN rate.granted THEN 'ok' ELSE 'limited' END;
 END
 $$;
-REVOKE ALL ON FUNCTION atrium.auth_admit_user(uuid, uuid, integer, uuid, double precision, double precision) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION atrium.auth_admit_user(uuid, uuid, integer, uuid, double precision, double precision) TO atrium_app;
-
--- Takes a public caller's tokens: by address, by e-mail, each `per_minute` a minute.
-CREATE FUNCTION atrium.auth_throttle(buckets text[], per_minute double precision) RETURNS atrium.rate_state
-LANGUAGE sql SECURITY DEFINER SET search_path = atrium, public, pg_temp AS $$
-    SELECT take_tokens(buckets, array_fill(per_minute, ARRAY[cardinality(buckets)]), array_fill(per_minute / 60, ARRAY[cardinality(buckets)]))
-$$;
-REVOKE ALL ON FUNCTION atrium.auth_throttle(text[], double precision) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION atrium.auth_throttle(text[], double precision) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.auth_admit_user(uuid, uuid, integer, uuid, double precision, double precision, text, double precision) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atrium.auth_admit_user(uuid, uuid, integer, uuid, double precision, double precision, text, double precision) TO atrium_app;
 
 -- Whether the text is the operator's key; outcome as of auth_admit_key.
-CREATE FUNCTION atrium.auth_operator(presented text, kids text[], macs bytea[], OUT outcome text)
-LANGUAGE sql SECURITY DEFINER SET search_path = atrium, public, pg_temp AS $$
-    SELECT coalesce(
-        (SELECT CASE WHEN array_position(kids, k.pepper_kid) IS NULL THEN 'unknown_pepper'
-                     WHEN macs[array_position(kids, k.pepper_kid)] = k.mac THEN 'ok' END
-           FROM operator_keys k WHERE k.key_id = presented AND k.revoked_at IS NULL),
-        'unknown')
+CREATE FUNCTION atrium.auth_operator(
+    presented text, kids text[], macs bytea[], caller text, per_minute double precision,
+    OUT outcome text, OUT rate atrium.rate_state)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = atrium, public, pg_temp AS $$
+BEGIN
+    SELECT CASE WHEN array_position(kids, k.pepper_kid) IS NULL THEN 'unknown_pepper'
+                WHEN macs[array_position(kids, k.pepper_kid)] = k.mac THEN 'ok' END
+      INTO outcome FROM operator_keys k WHERE k.key_id = presented AND k.revoked_at IS NULL;
+    IF outcome IS NULL THEN
+        rate := auth_throttle(ARRAY[caller], per_minute);
+        outcome := CASE WHEN rate.granted THEN 'unknown' ELSE 'limited' END;
+    END IF;
+END
 $$;
-REVOKE ALL ON FUNCTION atrium.auth_operator(text, text[], bytea[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION atrium.auth_operator(text, text[], bytea[]) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.auth_operator(text, text[], bytea[], text, double precision) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atrium.auth_operator(text, text[], bytea[], text, double precision) TO atrium_app;
 
 -- What a login needs to be checked; no row's columns for an e-mail that nobody has.
 CREATE FUNCTION atrium.auth_login(
@@ -200,7 +217,10 @@ BEGIN
     PERFORM FROM refresh_tokens t
       WHERE t.tenant_id = token.tenant_id AND t.family_id = token.family_id AND t.parent_id IS NULL FOR UPDATE;
     SELECT t.* INTO token FROM refresh_tokens t WHERE t.token_hash = hash;
-    IF token.revoked_at IS NOT NULL OR token.idle_expires_at <= now() OR token.family_expires_at <= now()
+    -- Of any row: a child that was born while its family was being ended has no mark of its own.
+    IF EXISTS (SELECT FROM refresh_tokens t
+                WHERE t.tenant_id = token.tenant_id AND t.family_id = token.family_id AND t.revoked_at IS NOT NULL)
+       OR token.idle_expires_at <= now() OR token.family_expires_at <= now()
        OR NOT EXISTS (SELECT FROM users u WHERE u.tenant_id = token.tenant_id AND u.id = token.user_id AND u.disabled_at IS NULL) THEN
         outcome := 'expired';
         RETURN;
