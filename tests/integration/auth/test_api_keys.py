@@ -56,6 +56,21 @@ class TestMaking:
         ):
             assert (await http.post("/api/v1/api-keys", json=body, headers=header(key))).status_code == expected
 
+    @pytest.mark.parametrize(("days", "expected"), [(None, 7), (30, 7), (3, 3)])
+    async def test_a_key_makes_no_key_that_lives_longer(
+        self, http: httpx.AsyncClient, session: Session, days: int | None, expected: int
+    ) -> None:
+        now = datetime.now(UTC).replace(microsecond=0)
+        maker = await make_key(http, session, role="admin", expires_at=(now + timedelta(days=7)).isoformat())
+        body = {"name": "child", "expires_at": days and (now + timedelta(days=days)).isoformat()}
+        child = (await http.post("/api/v1/api-keys", json=body, headers=header(maker))).json()
+        assert datetime.fromisoformat(child["expires_at"]) - now == timedelta(days=expected)
+
+    async def test_a_key_without_end_makes_such_keys(self, http: httpx.AsyncClient, session: Session) -> None:
+        maker = await make_key(http, session, role="admin")
+        child = (await http.post("/api/v1/api-keys", json={"name": "child"}, headers=header(maker))).json()
+        assert child["expires_at"] is None
+
     @pytest.mark.parametrize(
         ("body", "pointer"),
         [({}, "/name"), ({"name": ""}, "/name"), ({"name": "k", "role": "owner"}, "/role"),

@@ -5,10 +5,10 @@ from datetime import datetime
 from uuid import UUID
 
 from atrium.audit import record
-from atrium.db import Database
+from atrium.db import Database, Transaction
 from atrium.kernel.clock import now
-from atrium.kernel.errors import Conflict, FieldError, Forbidden, InvalidFields, NotFound
-from atrium.kernel.principal import Principal, Role
+from atrium.kernel.errors import Conflict, FieldError, Forbidden, InvalidFields, NotFound, Unauthenticated
+from atrium.kernel.principal import Principal, PrincipalKind, Role
 from atrium.ports.keyring import KeyringSource
 from atrium.tenancy import repository
 from atrium.tenancy.keys import key_mac, new_key
@@ -44,6 +44,8 @@ class ApiKeyService:
     ) -> NewApiKey:
         """A key with the id `key_id`; where there is one, made by a try whose answer was lost, it gets a new secret.
 
+        A key that makes keys makes none that lives longer than itself: `expires_at` is then its own.
+
         Errors: Forbidden when it would do more than its maker, InvalidFields on a past expiry, Conflict when the key of
         an earlier try was deleted.
         """
@@ -54,6 +56,7 @@ class ApiKeyService:
         text = new_key()
         pepper = (await self._keyring.get()).pepper[0]
         async with self._database.transaction(principal) as tx:
+            latest = await _expiry_of(tx, principal)
             key = await repository.insert_key(
                 tx,
                 id=key_id,
@@ -62,7 +65,7 @@ class ApiKeyService:
                 pepper=(pepper.kid, key_mac(pepper, text)),
                 role=role,
                 scopes=sorted(set(scopes)),
-                expires_at=expires_at,
+                expires_at=min((moment for moment in (expires_at, latest) if moment), default=None),
             )
             if key is None:
                 raise Conflict("The key that this request made before was deleted.")
@@ -80,3 +83,13 @@ class ApiKeyService:
             if not await repository.revoke_key(tx, key_id):
                 raise NotFound
             await record(tx, action="api_key.deleted", target=f"api_key:{key_id}", request_id=request_id)
+
+
+async def _expiry_of(tx: Transaction, principal: Principal) -> datetime | None:
+    """When the principal's own credential ends for good: a key's expiry; None for a user, whose logins go on."""
+    if principal.kind is not PrincipalKind.API_KEY:
+        return None
+    maker = await repository.find_key(tx, principal.id)
+    if maker is None:
+        raise Unauthenticated("The API key is not valid.")
+    return maker.expires_at
