@@ -12,6 +12,7 @@ from atrium.documents.models import Upload
 from atrium.documents.naming import display_name, file_name, text_type, upload_type
 from atrium.kernel.errors import FieldError, Forbidden, InvalidFields, InvalidInput, MalformedRequest, PayloadTooLarge
 from atrium.kernel.principal import Principal, PrincipalKind
+from atrium.tenancy.members import is_member
 from atrium.web import strict_json
 from atrium.web.bodies import StrictRequest
 from functions.documents.schemas import NewFile, NewText
@@ -51,7 +52,7 @@ async def _from_json(request: StrictRequest, principal: Principal, limit: int) -
     data = new.content.encode()
     if len(data) > limit:
         raise PayloadTooLarge(f"A file may have {limit} bytes here. {LARGER}")
-    return _upload(new, principal, data, text_type(new.name))
+    return _upload(new, await _owner(request, principal, new.user_id), data, text_type(new.name))
 
 
 async def _from_form(request: StrictRequest, principal: Principal, limit: int) -> Upload:
@@ -66,7 +67,8 @@ async def _from_form(request: StrictRequest, principal: Principal, limit: int) -
         raise PayloadTooLarge(f"A file may have {limit} bytes here. {LARGER}")
     if not data:
         raise _wrong("/file", "is empty")
-    return _upload(new, principal, data, upload_type(data, file.filename or "", file.content_type or ""))
+    content_type = upload_type(data, file.filename or "", file.content_type or "")
+    return _upload(new, await _owner(request, principal, new.user_id), data, content_type)
 
 
 def _one_file(form: FormData) -> UploadFile:
@@ -93,22 +95,25 @@ def _validated[Model: BaseModel](model: type[Model], value: object) -> Model:
         raise RequestValidationError([{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]) from error
 
 
-def _upload(new: NewText | NewFile, principal: Principal, data: bytes, content_type: str) -> Upload:
+def _upload(new: NewText | NewFile, owner: str, data: bytes, content_type: str) -> Upload:
     try:
         name = display_name(new.name)
     except InvalidInput as error:
         raise _wrong("/name", error.detail) from error
     if new.metadata is not None and len(json.dumps(new.metadata)) > _MAX_METADATA:
         raise _wrong("/metadata", f"is longer than {_MAX_METADATA:,} bytes of JSON")
-    return Upload(name, data, content_type, new.collection, new.metadata, _owner(principal, new.user_id))
+    return Upload(name, data, content_type, new.collection, new.metadata, owner)
 
 
-def _owner(principal: Principal, user_id: UUID | None) -> str:
+async def _owner(request: StrictRequest, principal: Principal, user_id: UUID | None) -> str:
     """On whose behalf: a service's key speaks for its tenant's users, a user for nobody else."""
     if user_id is None:
         return principal.subject
-    if principal.kind is PrincipalKind.USER and user_id != principal.id:
-        raise Forbidden("A user may only send documents of their own.")
+    if principal.kind is PrincipalKind.USER:
+        if user_id != principal.id:
+            raise Forbidden("A user may only send documents of their own.")
+    elif not await is_member(request.app.state.runtime.database, principal, user_id):
+        raise _wrong("/user_id", "is no user of this organisation")
     return f"{PrincipalKind.USER.value}:{user_id}"
 
 

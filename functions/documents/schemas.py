@@ -20,7 +20,9 @@ class NewText(StrictModel):
     content: Annotated[str, StringConstraints(min_length=1)]
     metadata: dict[str, Any] | None = Field(default=None, description="Filters read it; absent keeps what the document has.")
     collection: Collection = DEFAULT_COLLECTION
-    user_id: JsonId | None = Field(default=None, description="On whose behalf: one's own id, or anybody's with an API key.")
+    user_id: JsonId | None = Field(
+        default=None, description="On whose behalf: one's own id, or with an API key that of any user of the organisation."
+    )
 
 
 class NewFile(StrictModel):

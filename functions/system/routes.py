@@ -11,7 +11,7 @@ from atrium.web.problems import problem_responses
 from atrium.web.routing import area_router
 from functions.system import pages
 from functions.system.documentation import merged_text
-from functions.system.health import Live, Ready, readiness
+from functions.system.health import Live, Readiness, Ready
 
 health = area_router(tags=["system"])
 health_aliases = area_router(prefix="/api/v1")
@@ -25,7 +25,17 @@ async def runtime(request: Request) -> Runtime:
     return parts
 
 
+async def readiness(request: Request) -> Readiness:
+    """The application's one."""
+    state = request.app.state
+    if not hasattr(state, "readiness"):
+        state.readiness = Readiness(state.runtime)
+    known: Readiness = state.readiness
+    return known
+
+
 Parts = Annotated[Runtime, Depends(runtime)]
+Probe = Annotated[Readiness, Depends(readiness)]
 _UNREADY: dict[int | str, dict[str, Any]] = {503: {"model": Ready, "description": "Some part is not; `reason` says what."}}
 
 
@@ -42,9 +52,9 @@ async def live() -> Live:
 @health_aliases.get("/health/ready", include_in_schema=False)
 @health.get("/readyz", name="readyz", responses=_UNREADY)
 @health.get("/health/ready", name="health_ready", responses=_UNREADY)
-async def ready(parts: Parts, response: Response) -> Ready:
-    """Whether database, queue and secrets answer; 503 with the reasons when one does not."""
-    state = await readiness(parts)
+async def ready(probe: Probe, response: Response) -> Ready:
+    """Whether database, queue and secrets answer, as of at most five seconds ago; 503 with the reasons when one does not."""
+    state = await probe.state()
     if state.status != "ready":
         response.status_code = 503
     return state

@@ -275,14 +275,30 @@ async def test_too_large_says_where_larger_files_go(api: Api, size: int, headers
         assert "/documents/uploads" in answer.json()["detail"]
 
 
-async def test_a_user_speaks_for_nobody_else_and_a_key_for_anybody(api: Api) -> None:
-    somebody = str(uuid4())
-    assert (await api.post(json=NOTE | {"user_id": somebody})).status_code == 403
+async def test_a_user_speaks_for_nobody_else(api: Api) -> None:
+    for somebody in (str(uuid4()), api.other["user"]["id"]):
+        assert (await api.post(json=NOTE | {"user_id": somebody})).status_code == 403
     own = await api.post(json=NOTE | {"user_id": api.session["user"]["id"]})
     assert own.json()["created_by"] == f"user:{api.session['user']['id']}"
-    key = await make_key(api.http, api.session, role="member")
-    answer = await api.http.post(URL, json=NOTE | {"name": "b.txt", "user_id": somebody}, headers={"X-API-Key": key["key"]})
-    assert answer.json()["created_by"] == f"user:{somebody}"
+
+
+async def test_a_key_speaks_for_the_users_of_its_own_tenant(api: Api) -> None:
+    headers = {"X-API-Key": (await make_key(api.http, api.session, role="member"))["key"]}
+    own = {"user_id": api.session["user"]["id"]}
+    for body in ({"json": NOTE | own}, {"files": {"file": ("b.txt", b"text", "text/plain")}, "data": own}):
+        answer = await api.http.post(URL, headers=headers, **body)
+        assert answer.json()["created_by"] == f"user:{own['user_id']}"
+
+
+async def test_a_key_speaks_for_nobody_of_another_tenant_or_of_none(api: Api) -> None:
+    headers = {"X-API-Key": (await make_key(api.http, api.session, role="member"))["key"]}
+    for user_id in (api.other["user"]["id"], str(uuid4())):
+        foreign = {"user_id": user_id}
+        for body in ({"json": NOTE | foreign}, {"files": {"file": ("b.txt", b"text", "text/plain")}, "data": foreign}):
+            answer = await api.http.post(URL, headers=headers, **body)
+            assert answer.status_code == 422
+            assert [error["pointer"] for error in answer.json()["errors"]] == ["/user_id"]
+    assert (await api.call("GET")).json()["data"] == []
 
 
 async def test_a_viewer_reads_and_writes_nothing(api: Api) -> None:
