@@ -18,7 +18,8 @@ from atrium.web.bodies import StrictRequest
 from functions.documents.schemas import NewFile, NewText
 
 _MAX_METADATA: Final = 16 * 1024
-LARGER: Final = "Larger files go through POST /api/v1/documents/uploads."
+# /documents/uploads comes with presigned uploads.
+LARGER: Final = "Larger files go into the drop folder (or through POST /api/v1/documents/uploads, where it is there)."
 
 REQUEST_BODY: Final[dict[str, Any]] = {
     "required": True,

@@ -54,6 +54,7 @@ _BINARY_MAGIC = (
     (b"MZ\x90", "a program"),
     (b"{\\rtf", "an RTF file"),
 )
+_READ = "PDF, DOCX, HTML, Markdown and plain text are."
 _PDF = b"%PDF-"
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -101,7 +102,7 @@ def _by_extension(name: str) -> str | None:
     found = _EXTENSION.search(name.strip())
     extension = found[1].lower() if found else ""
     if extension in _REFUSED_EXTENSIONS:
-        raise failed(FailureKind.UNSUPPORTED_TYPE, f"Files named .{extension} are not read.")
+        raise failed(FailureKind.UNSUPPORTED_TYPE, f"Files named .{extension} are not read. {_READ}")
     return _BY_EXTENSION.get(extension)
 
 
@@ -110,7 +111,7 @@ def _by_declared(declared_type: str) -> str | None:
     if declared in _UNDECLARED:
         return None
     if declared not in _BY_DECLARED:
-        raise failed(FailureKind.UNSUPPORTED_TYPE, f"Files of type {declared} are not read.")
+        raise failed(FailureKind.UNSUPPORTED_TYPE, f"Files of type {declared} are not read. {_READ}")
     return _BY_DECLARED[declared]
 
 
