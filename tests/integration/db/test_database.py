@@ -235,6 +235,15 @@ class TestConnections:
         assert await count(lambda_database, tenant) == 0
         assert await backend(lambda_database) != before
 
+    async def test_a_connection_that_died_a_moment_after_its_use_is_replaced_too(
+        self, lambda_database: Database, tenant: Principal, admin_connection: AdminConnection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("atrium.db.connections._TRUSTED_IDLE", 3600)
+        before = await backend(lambda_database)
+        await admin_connection.execute("SELECT pg_terminate_backend(%s, 5000)", [before])
+        assert await count(lambda_database, tenant) == 0
+        assert await backend(lambda_database) != before
+
     async def test_a_connection_lost_in_the_middle_is_unavailable_and_then_replaced(
         self, lambda_database: Database, tenant: Principal, admin_connection: AdminConnection
     ) -> None:

@@ -1,6 +1,7 @@
 """Connections: how one is made, checked and replaced, and what its failures become."""
 
 import asyncio
+import select
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -61,7 +62,8 @@ class Connections:
         if self._idle:
             connection, used_at = self._idle.pop()
             # Wall clock: the monotonic one may stand still while a container is frozen.
-            if abs(time.time() - used_at) < _TRUSTED_IDLE or await _answers(connection):
+            trusted = abs(time.time() - used_at) < _TRUSTED_IDLE and _silent(connection)
+            if trusted or await _answers(connection):
                 return connection
             await connection.close()
         with translated():
@@ -113,6 +115,15 @@ def translated() -> Iterator[None]:
         yield
     except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
         raise Unavailable("The database is not available.") from exc
+
+
+def _silent(connection: Connection) -> bool:
+    """Whether nothing came in since the last statement: a server that has gone has said so, without being asked."""
+    if connection.closed:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
 
 
 async def _answers(connection: Connection) -> bool:
