@@ -14,7 +14,9 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.errors import InvalidSchema
 from schemathesis.core.result import Ok
+from schemathesis.specs.openapi import negative
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from atrium.db import Database
@@ -111,6 +113,10 @@ class OneLoop:
 async def _whole[T](awaitable: Awaitable[T]) -> T:
     return await awaitable
 
+
+# Some mutations of a schema, such as a list that has to hold what nothing is, cannot be drawn. The generator passes over
+# those that it knows itself; this error of the same kind it lets out (4.32.5), and which run meets it depends on its order.
+vars(negative)["DECLINED"] += (InvalidSchema,)
 
 API: Final = OneLoop()
 schema = schemathesis.openapi.from_dict(DOCUMENT, config=CONFIG)
