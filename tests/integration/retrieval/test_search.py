@@ -1,5 +1,6 @@
 """Search through the real definer function, as atrium_app."""
 
+import asyncio
 import random
 import struct
 from typing import Any
@@ -239,12 +240,16 @@ async def test_bits_are_read_from_the_index_alone(
     model = "local/all-minilm-l6-v2"
     await publish(database, tenant, [f"text {i} " + "and more words " * 40 for i in range(2000)], model=model)
     await publish(database, tenant, ["turbine"], model=model)
-    plans: dict[str, str] = {}
-    for moment in ("right after ingest", "after vacuum"):
-        plans[moment] = await _plans(admin_connection, tenant)
-        # The test server commits asynchronously: only what is flushed can be marked visible to all.
+    plans = {"right after ingest": await _plans(admin_connection, tenant)}
+    # An analysis that autovacuum runs just now holds rows back from being marked visible to all: it ends soon.
+    for _ in range(20):
+        # The test server commits asynchronously: only what is flushed can be marked.
         await admin_connection.execute("CHECKPOINT")
         await admin_connection.execute("VACUUM ANALYZE atrium.chunks")
+        plans["after vacuum"] = await _plans(admin_connection, tenant)
+        if "Heap Fetches: 0" in plans["after vacuum"]:
+            break
+        await asyncio.sleep(0.5)
 
     for moment, plan in plans.items():
         assert "Index Only Scan using chunks_1_bits" in plan, moment
