@@ -1,0 +1,1 @@
+-- Reserved: its owner writes it. Empty until then, so that the numbers have no gap.
