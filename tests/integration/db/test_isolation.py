@@ -46,6 +46,7 @@ def samples(tenant: UUID) -> dict[str, Row]:
             "space_id": 1001, "id": uuid4(), "document_id": document, "version": 1, "ordinal": 0, "collection": "default",
             "char_start": 0, "char_end": 4, "text": "text", "embedding": "[1,-1,0.5,0]",
         },
+        "tenant_indexes": {"space_id": 1001, "chunks": 1},
     }  # fmt: skip
     return {table: {"tenant_id": tenant} | row for table, row in rows.items()}
 

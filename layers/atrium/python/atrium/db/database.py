@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import LiteralString
+from typing import Final, LiteralString
 
 from atrium.db.connections import Connections, PasswordSource, translated
 from atrium.db.transaction import Row, Transaction
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
+
+_SET_TIMEOUTS: Final = """
+SELECT set_config('statement_timeout', %(milliseconds)s, false), set_config('lock_timeout', %(milliseconds)s, false)
+"""
 
 
 @dataclass(eq=False)
@@ -57,6 +61,21 @@ class Database:
         async with self._connections.connection() as connection:
             with translated():
                 return await (await connection.execute(query, params)).fetchall()
+
+    async def maintain(self, statement: LiteralString, *, seconds: float) -> None:
+        """One statement that may run in no transaction (CREATE INDEX CONCURRENTLY), for `seconds` at most.
+
+        Waits for locks are included. Raises Unavailable when it takes longer.
+        """
+        if self._outer() is not None:
+            raise RuntimeError("a transaction is open: maintenance waits for it")
+        async with self._connections.connection() as connection:
+            with translated():
+                await connection.execute(_SET_TIMEOUTS, {"milliseconds": str(max(1, round(seconds * 1000)))})
+                try:
+                    await connection.execute(statement)
+                finally:
+                    await connection.execute("RESET statement_timeout; RESET lock_timeout")
 
     async def ready(self) -> None:
         """Return when the database answers, raise Unavailable otherwise."""

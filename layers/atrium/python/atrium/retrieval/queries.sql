@@ -43,3 +43,41 @@ LIMIT %(limit)s
 -- By the vector, by the words, or both, in one statement.
 SELECT * FROM atrium.search_chunks(%(space_id)s::smallint, %(vector)b::public.halfvec, %(words)s::text, %(collections)s::text[],
                                    %(document_ids)s::uuid[], %(filter)s::jsonpath, %(foreign_weight)s::float8, %(limit)s::integer)
+
+-- name: plan_tenant_indexes
+-- Whose partial HNSW has to be made, dropped or registered. The statements are composed here, where identifiers and values are quoted.
+WITH sizes AS (
+    SELECT tenant_id, space_id, count(*) AS chunks FROM atrium.chunks GROUP BY tenant_id, space_id),
+built AS (
+    SELECT right(i.relname, 32)::uuid AS tenant_id, s.id AS space_id, x.indisvalid AS valid
+    FROM atrium.embedding_spaces AS s
+    JOIN pg_index AS x ON x.indrelid = to_regclass('atrium.chunks_' || s.id)
+    JOIN pg_class AS i ON i.oid = x.indexrelid AND i.relname ~ '^chunks_[0-9]+_hnsw_[0-9a-f]{32}$'),
+state AS (
+    SELECT tenant_id, space_id, coalesce(chunks, 0) AS chunks, valid, coalesce(registered, false) AS registered,
+           coalesce(valid, false) AND coalesce(chunks, 0) * 2 >= %(threshold)s::bigint AS stays,
+           format('chunks_%%s_hnsw_%%s', space_id, replace(tenant_id::text, '-', '')) AS name
+    FROM sizes FULL JOIN built USING (tenant_id, space_id)
+    FULL JOIN (SELECT tenant_id, space_id, true AS registered FROM atrium.tenant_indexes) AS r USING (tenant_id, space_id)),
+due AS (
+    SELECT state.*, valid IS NOT NULL AND NOT stays AS drops, NOT stays AND chunks >= %(threshold)s::bigint AS builds
+    FROM state)
+SELECT tenant_id, space_id, chunks, stays,
+       CASE WHEN drops THEN format('DROP INDEX CONCURRENTLY IF EXISTS atrium.%%I', name) END AS drop,
+       CASE WHEN builds THEN format(
+           'CREATE INDEX CONCURRENTLY %%I ON atrium.%%I USING hnsw ((embedding::public.halfvec(%%s)) public.halfvec_cosine_ops) WHERE tenant_id = %%L',
+           name, 'chunks_' || space_id, s.dimensions, tenant_id) END AS build
+FROM due JOIN atrium.embedding_spaces AS s ON s.id = space_id
+WHERE drops OR builds OR registered <> stays
+ORDER BY chunks DESC, space_id, tenant_id
+
+-- name: register_tenant_index
+-- From now on search uses the tenant's index.
+INSERT INTO atrium.tenant_indexes (tenant_id, space_id, chunks) VALUES (%(tenant_id)s, %(space_id)s, %(chunks)s)
+ON CONFLICT (tenant_id, space_id) DO UPDATE SET chunks = excluded.chunks, built_at = now()
+RETURNING tenant_id
+
+-- name: unregister_tenant_index
+-- From now on search does without.
+DELETE FROM atrium.tenant_indexes WHERE tenant_id = %(tenant_id)s AND space_id = %(space_id)s
+RETURNING tenant_id

@@ -10,4 +10,4 @@ CREATE TABLE atrium.tenant_indexes (
     PRIMARY KEY (tenant_id, space_id)
 );
 CALL atrium.protect('atrium.tenant_indexes');
-GRANT SELECT ON atrium.tenant_indexes TO atrium_definer;
+GRANT SELECT ON atrium.tenant_indexes TO atrium_app, atrium_definer;
