@@ -83,7 +83,7 @@ migrate-status: environment ## which migrations the local cloud has
 
 ##@ Building and deploying
 .PHONY: build openapi schema synth bootstrap deploy
-build: environment ## layers, function bundles and the embedding model for the local cloud
+build: environment .tools/node/.ready ## layers, function bundles, the embedding model and OCR languages for the local cloud
 	@$(python) -m infra.packaging --platform local
 openapi: environment ## rewrite docs/openapi.json from the code
 	@$(python) -m infra.openapi docs/openapi.json

@@ -8,10 +8,10 @@ from typing import Literal
 
 API_VERSION = "v1"
 
-LayerName = Literal["base", "atrium", "llm", "docs", "embed"]
+LayerName = Literal["base", "atrium", "llm", "docs", "ocr", "embed"]
 DatabaseRole = Literal["atrium_app", "master", "none"]
 
-LAYERS: tuple[LayerName, ...] = ("base", "atrium", "llm", "docs", "embed")
+LAYERS: tuple[LayerName, ...] = ("base", "atrium", "llm", "docs", "ocr", "embed")
 _LEAN: tuple[LayerName, ...] = ("base", "atrium")
 _MODEL: tuple[LayerName, ...] = ("base", "atrium", "llm", "embed")
 
@@ -63,7 +63,7 @@ AREAS: tuple[Area, ...] = (
 
 WORKERS: tuple[Function, ...] = (
     Function("ingest", timeout=60),
-    Function("extract", layers=("base", "atrium", "docs"), memory=2048, timeout=600, storage=2048),
+    Function("extract", layers=("base", "atrium", "docs", "ocr"), memory=3008, timeout=600, storage=2048),
     Function("embed", layers=_MODEL, memory=3008, timeout=300, provider_keys=True),
     Function("publish", memory=1024, timeout=300),
     Function("migrate", timeout=900, database="master"),

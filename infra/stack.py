@@ -104,7 +104,8 @@ def _environment(
         "OPENAI_BASE_URL": settings.openai_base_url,
     }
     if not local:
-        return everywhere | {"MODEL_DIR": "/opt/model"}
+        return everywhere | {"MODEL_DIR": "/opt/model", "OCR_DATA_DIR": "/opt/tessdata"}
     # The emulator's workers see no /opt, and must be told where it listens.
-    model = str(settings.build / "layers" / "embed" / "model")
-    return everywhere | {"MODEL_DIR": model, "AWS_ENDPOINT_URL": local.aws_endpoint, "S3_PUBLIC_URL": local.s3_url}
+    layers = settings.build / "layers"
+    data = {"MODEL_DIR": str(layers / "embed" / "model"), "OCR_DATA_DIR": str(layers / "ocr" / "tessdata")}
+    return everywhere | data | {"AWS_ENDPOINT_URL": local.aws_endpoint, "S3_PUBLIC_URL": local.s3_url}

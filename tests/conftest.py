@@ -14,7 +14,7 @@ from atrium.kernel.settings import Settings
 from infra.local.postgres import SUPERUSER
 from tests.factories.cluster import Cluster, Run
 from tests.factories.tenancy import make_tenant
-from tests.fakes.model import model_dir  # noqa: F401  a fixture
+from tests.fakes.model import model_dir, ocr_data_dir  # noqa: F401  fixtures
 from tests.fakes.network import no_real_network  # noqa: F401  a fixture, for every test
 
 _RUN = pytest.StashKey[Run]()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import get_args
 
 from infra.areas import FUNCTIONS, LAYERS, LayerName
-from infra.packaging import bundles, fingerprint, layers
+from infra.packaging import bundles, fingerprint, layers, ocr_data
 from infra.packaging.places import ROOT, Places, PlatformName, uv
 
 
@@ -31,7 +31,7 @@ class Piece:
 
 
 def pieces(places: Places) -> list[Piece]:
-    """Every layer and bundle, the slow ones first. The model must be built before: it is part of a layer's key."""
+    """Every layer and bundle, the slow ones first. Model and OCR data must be built before: they are part of layers' keys."""
     third_party = [name for name in LAYERS if name != "atrium"]
     return [
         *(_third_party(places, name) for name in third_party),
@@ -74,6 +74,13 @@ def _build_model(places: Places, target: Path) -> None:
     subprocess.run([*command, *module], cwd=places.root, check=True, env=os.environ | {"PYTHONPATH": str(places.root)})  # noqa: S603 - uv
 
 
+def ocr_piece(places: Places) -> Piece:
+    """What Tesseract knows of the chosen languages; fetched when the choice, or a pinned hash, changes."""
+    rules = fingerprint.of_files([places.root / "infra" / "packaging" / "ocr_data.py"], places.root)
+    key = fingerprint.of_texts((*ocr_data.languages(), rules))
+    return Piece("ocr data", places.ocr_data, key, ocr_data.build)
+
+
 def build(piece: Piece) -> str:
     """Build a piece unless its stamp says it is there. A half-built folder never carries a stamp."""
     if fingerprint.read_stamp(piece.target) == piece.key:
@@ -112,7 +119,8 @@ def build_all(places: Places, say: Callable[[str], None]) -> int:
 
 
 def _build_all(places: Places, say: Callable[[str], None]) -> int:
-    done = [build(model_piece(places))]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        done = list(pool.map(build, (model_piece(places), ocr_piece(places))))
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
         done += pool.map(build, pieces(places))
     for link in links(places):

@@ -1,4 +1,4 @@
-"""The layers: third-party packages by dependency group, our own package, the embedding model."""
+"""The layers: third-party packages by dependency group, our own package, the embedding model, the OCR languages."""
 
 import os
 import shutil
@@ -36,22 +36,28 @@ def _entries(exported: str) -> dict[str, str]:
 
 
 def third_party_hash(places: Places, layer: LayerName) -> str:
-    """Hash of what a third-party layer is built from: locked packages, machine, these rules, the model."""
+    """Hash of what a third-party layer is built from: locked packages, machine, these rules, its data."""
     here = Path(__file__).parent
     rules = fingerprint.of_files([here / name for name in ("bytecode.py", "layers.py", "prune.py")], here)
-    model = fingerprint.read_stamp(places.model) if layer == "embed" else ""
-    return fingerprint.of_texts((layer, places.machine, PYTHON_VERSION, requirements(places, layer), rules, model))
+    data = fingerprint.read_stamp(_data(places)[layer][0]) if layer in _data(places) else ""
+    return fingerprint.of_texts((layer, places.machine, PYTHON_VERSION, requirements(places, layer), rules, data))
 
 
 def build_third_party(places: Places, layer: LayerName, target: Path) -> None:
-    """Install, prune and compile a layer's packages into `target`/python; the embed layer also gets the model."""
+    """Install, prune and compile a layer's packages into `target`/python, and its data beside them."""
     packages = target / "python"
     packages.mkdir(parents=True)
     _install(places, requirements(places, layer), packages)
     prune(packages)
     compile_tree(packages, MOUNT)
-    if layer == "embed":
-        shutil.copytree(places.model, target / "model")
+    if layer in _data(places):
+        source, name = _data(places)[layer]
+        shutil.copytree(source, target / name)
+
+
+def _data(places: Places) -> dict[LayerName, tuple[Path, str]]:
+    """Layer → (what is built once for all platforms, its name in the layer)."""
+    return {"embed": (places.model, "model"), "ocr": (places.ocr_data, "tessdata")}
 
 
 def _install(places: Places, locked: str, packages: Path) -> None:

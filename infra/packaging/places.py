@@ -31,8 +31,13 @@ class Places:
         """The embedding model, the same for every platform."""
         return self.root / "build" / "model"
 
+    @property
+    def ocr_data(self) -> Path:
+        """What Tesseract knows of its languages, the same for every platform."""
+        return self.root / "build" / "ocr"
+
     def layer(self, name: str) -> Path:
-        """What becomes /opt: `python/` and, in the embed layer, `model/`."""
+        """What becomes /opt: `python/`; in the embed layer `model/`, in the ocr layer `tessdata/`."""
         return self.build / "layers" / name
 
     def deployable(self, name: str) -> Path:

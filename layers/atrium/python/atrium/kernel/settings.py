@@ -5,7 +5,7 @@ reader's copy of this file; a test keeps the two equal.
 """
 
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -67,6 +67,11 @@ class Settings(BaseSettings):
     chat_model: str = "local/extractive"
     embedding_model: str = "local/all-minilm-l6-v2"
     model_dir: str = "/opt/model"
+    # Providers and models beside those of providers/models.json, in its shape, as JSON.
+    models: dict[str, Any] = Field(default_factory=dict)
+    # Scanned pages: what Tesseract knows of its languages, and how many pages of one document are read (0: none).
+    ocr_data_dir: str = "/opt/tessdata"
+    ocr_max_pages: int = Field(default=500, ge=0)
     openai_base_url: str = "https://api.openai.com/v1"
     sse_heartbeat: float = Field(default=15, gt=0)
 
