@@ -106,8 +106,12 @@ WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version
 -- name: set_extraction
 -- What its text was found to be.
 UPDATE atrium.document_versions
-SET characters = %(characters)s, pages = coalesce(%(pages)s::integer, pages), title = %(title)s, language = %(language)s,
-    updated_at = now()
+SET characters = %(characters)s, pages = coalesce(%(pages)s::integer, pages), title = %(title)s, updated_at = now()
+WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s
+
+-- name: set_language
+-- Which language its text is in.
+UPDATE atrium.document_versions SET language = %(language)s, updated_at = now()
 WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s
 
 -- name: set_ready

@@ -130,14 +130,14 @@ async def set_inspection(
     )
 
 
-async def set_extraction(
-    tx: Transaction, document: Document, *, characters: int, pages: int | None, title: str, language: str
-) -> None:
+async def set_extraction(tx: Transaction, document: Document, *, characters: int, pages: int | None, title: str) -> None:
     """What its text was found to be."""
-    await tx.execute(
-        _queries.set_extraction,
-        **_version_key(tx, document), characters=characters, pages=pages, title=title, language=language,
-    )  # fmt: skip
+    await tx.execute(_queries.set_extraction, **_version_key(tx, document), characters=characters, pages=pages, title=title)
+
+
+async def set_language(tx: Transaction, document: Document, language: str) -> None:
+    """Which language the text is in; '' where that cannot be told."""
+    await tx.execute(_queries.set_language, **_version_key(tx, document), language=language)
 
 
 async def set_ready(tx: Transaction, document: Document, chunk_count: int) -> None:

@@ -17,12 +17,11 @@ from uuid import UUID
 
 from atrium.db import Database
 from atrium.documents import outcomes, repository
-from atrium.documents.chunking import ChunkOptions, chunk
+from atrium.documents.chunking import ChunkingOptions, chunker
 from atrium.documents.cleanup import remove_work
 from atrium.documents.ingestion import batches
 from atrium.documents.ingestion.attempts import PROGRESS, Attempts
 from atrium.documents.ingestion.batches import Plan, PlannedChunk
-from atrium.documents.ingestion.language import detect_language
 from atrium.documents.ingestion.receiving import start_execution
 from atrium.documents.ingestion.steps import Step, failure_of
 from atrium.documents.ingestion.work import Work
@@ -38,6 +37,7 @@ from atrium.kernel.settings import Settings
 from atrium.ports.storage import ObjectStorage
 from atrium.ports.workflow import Workflow
 from atrium.providers.base import Embedder
+from atrium.retrieval.language import detect
 from atrium.retrieval.store import IndexedChunk, PostgresVectorStore, VectorStore, get_space
 
 _log: Final = logging.getLogger(__name__)
@@ -126,7 +126,6 @@ class IngestionService:
                 characters=len(extracted.text),
                 pages=len(extracted.pages) or None,
                 title=extracted.title or document.version.title,
-                language=detect_language(extracted.text),
             )
         await self._attempts.begin(step, Stage.EXTRACTING)
         return {"characters": len(extracted.text)}
@@ -139,10 +138,12 @@ class IngestionService:
         work = Work.of(self._storage, step)
         extracted = await work.get_extracted()
         embedder = await self._parts.embedder(self._model)
-        chunks = await asyncio.to_thread(_planned, document, extracted, embedder)
+        language, chunks = await asyncio.to_thread(_planned, document, extracted, embedder)
         if not chunks:
             raise IngestionFailed(FailureKind.EMPTY_TEXT, "No text was found in the document.")
-        parts = list(batches.split(self._model, document.version.title, chunks, self._batch_size))
+        async with self._database.transaction(step.principal) as tx:
+            await repository.set_language(tx, document, language)
+        parts = list(batches.split(self._model, chunks, self._batch_size))
         await work.put_plan(Plan(self._model, len(parts), len(chunks)), parts)
         await self._attempts.begin(step, Stage.CHUNKING)
         return {"batches": list(range(len(parts)))}
@@ -227,11 +228,11 @@ class IngestionService:
             yield path, file_name(version.object_key), hashlib.sha256(data).digest()
 
 
-def _planned(document: Document, extracted: ExtractedText, embedder: Embedder) -> list[PlannedChunk]:
-    """The text in chunks that the model reads whole, title and headings included."""
-    version = document.version
-    options = ChunkOptions(max_tokens=embedder.max_tokens, title=version.title or None)
-    return [
+def _planned(document: Document, extracted: ExtractedText, embedder: Embedder) -> tuple[str, list[PlannedChunk]]:
+    """The text's language, and its chunks, which the model reads whole, title and headings included."""
+    version, language = document.version, detect(extracted.text)
+    cutting = chunker(ChunkingOptions())
+    chunks = [
         PlannedChunk(
             ordinal=cut.ordinal,
             page_from=cut.page_from,
@@ -239,14 +240,16 @@ def _planned(document: Document, extracted: ExtractedText, embedder: Embedder) -
             char_start=cut.start,
             char_end=cut.end,
             heading=cut.heading,
-            language=version.language,
+            language=detect(extracted.text[cut.start : cut.end], language),
             text=extracted.text[cut.start : cut.end],
             page_starts=tuple(
                 page.start for page in extracted.pages[cut.page_from or 0 : cut.page_to or 0]
             ),  # page n: pages[n - 1]
+            header=cut.header,
         )
-        for cut in chunk(extracted, embedder.tokenizer, options)
+        for cut in cutting.chunk(extracted, embedder.tokenizer, window=embedder.max_tokens, title=version.title or None)
     ]
+    return language, chunks
 
 
 def _indexed(document: Document, chunk: PlannedChunk) -> IndexedChunk:
