@@ -42,6 +42,8 @@ def samples(tenant: UUID) -> dict[str, Row]:
         "document_versions": {
             "document_id": document, "version": 1, "source": "api", "object_key": "k", "content_type": "text/plain", "size": 1,
         },
+        "collections": {"name": "notes", "embedding_model": "test/four"},
+        "drop_writes": {"object_key": "drop/a.txt", "sequencer": "1", "object_version_id": "v1", "document_id": document},
         "chunks": {
             "space_id": 1001, "id": uuid4(), "document_id": document, "version": 1, "ordinal": 0, "collection": "default",
             "char_start": 0, "char_end": 4, "text": "text", "embedding": "[1,-1,0.5,0]",
