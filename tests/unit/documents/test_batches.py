@@ -17,27 +17,29 @@ chunks = st.builds(
     st.just("en"),
     st.text(),
     st.lists(st.integers(0), max_size=3).map(tuple),
+    st.text(),
 )
 
 
 def batch_of(count: int) -> Batch:
-    return Batch("m", "Title", tuple(PlannedChunk(n, None, None, n, n + 1, "H", "en", f"text {n}") for n in range(count)))
+    planned = (PlannedChunk(n, None, None, n, n + 1, "H", "en", f"text {n}", header="Title > H") for n in range(count))
+    return Batch("m", tuple(planned))
 
 
-@given(st.lists(chunks, max_size=4), st.text())
-def test_a_batch_survives_the_bucket(planned: list[PlannedChunk], title: str) -> None:
-    batch = Batch("local/model", title, tuple(planned))
+@given(st.lists(chunks, max_size=4))
+def test_a_batch_survives_the_bucket(planned: list[PlannedChunk]) -> None:
+    batch = Batch("local/model", tuple(planned))
     assert Batch.from_json(batch.to_json()) == batch
 
 
 def test_chunks_are_batched_in_order() -> None:
     planned = batch_of(9).chunks
-    parts = list(split("m", "Title", planned, 4))
+    parts = list(split("m", planned, 4))
     assert [len(part.chunks) for part in parts] == [4, 4, 1]
     assert tuple(chunk for part in parts for chunk in part.chunks) == planned
 
 
-def test_the_model_sees_title_and_heading_before_the_text() -> None:
+def test_the_model_sees_the_header_before_the_text() -> None:
     (seen,) = batch_of(1).inputs
     assert seen == "Title > H\n\ntext 0"
 
@@ -47,7 +49,12 @@ def test_vectors_are_found_again_for_the_same_content_only() -> None:
     vectors = Vectors(3, 2, bytes(range(24)))
     packed = pack_vectors(batch, vectors)
     assert unpack_vectors(batch, packed) == vectors
-    for other in (replace(batch, model="n"), replace(batch, title="T"), batch_of(2), batch_of(4)):
+    for other in (
+        replace(batch, model="n"),
+        replace(batch, chunks=(replace(batch.chunks[0], header="T"), *batch.chunks[1:])),
+        batch_of(2),
+        batch_of(4),
+    ):
         assert unpack_vectors(other, packed) is None
     for broken in (b"", packed[:20], packed[:-1], packed + b"\0", b"XXXX" + packed[4:]):
         assert unpack_vectors(batch, broken) is None

@@ -23,7 +23,7 @@ _MAGIC: Final = b"AVB1"
 
 @dataclass(frozen=True, slots=True)
 class PlannedChunk:
-    """A chunk on its way to the index."""
+    """A chunk on its way to the index. `header` is embedded before its text."""
 
     ordinal: int
     page_from: int | None
@@ -34,20 +34,20 @@ class PlannedChunk:
     language: str
     text: str
     page_starts: tuple[int, ...] = ()
+    header: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Chunks that are embedded by one call, for one model; `title` is the document's, which every input begins with."""
+    """Chunks that are embedded by one call, for one model."""
 
     model: str
-    title: str
     chunks: tuple[PlannedChunk, ...] = field(repr=False)
 
     @property
     def inputs(self) -> list[str]:
         """What the model sees of each chunk."""
-        return [embedding_input(self.title, chunk.heading, chunk.text) for chunk in self.chunks]
+        return [embedding_input(chunk.header, chunk.text) for chunk in self.chunks]
 
     @property
     def content_hash(self) -> bytes:
@@ -58,21 +58,22 @@ class Batch:
     def to_json(self) -> bytes:
         """The inverse of `from_json`."""
         rows = [[getattr(chunk, name) for name in _FIELDS] for chunk in self.chunks]
-        content = {"model": self.model, "title": self.title, "chunks": rows}
+        content = {"model": self.model, "chunks": rows}
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
         """A batch that `to_json` wrote."""
         raw: dict[str, Any] = json.loads(data)
-        return cls(raw["model"], raw["title"], tuple(_planned(row) for row in raw["chunks"]))
+        return cls(raw["model"], tuple(_planned(row) for row in raw["chunks"]))
 
 
 _FIELDS: Final = PlannedChunk.__slots__
 
 
 def _planned(row: list[Any]) -> PlannedChunk:
-    return PlannedChunk(**dict(zip(_FIELDS, row, strict=True)) | {"page_starts": tuple(row[-1])})
+    values = dict(zip(_FIELDS, row, strict=True))
+    return PlannedChunk(**values | {"page_starts": tuple(values["page_starts"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,10 @@ class Plan:
         return cls(**json.loads(data))
 
 
-def split(model: str, title: str, chunks: Sequence[PlannedChunk], size: int) -> Iterator[Batch]:
+def split(model: str, chunks: Sequence[PlannedChunk], size: int) -> Iterator[Batch]:
     """The chunks in batches of `size`, in order."""
     for batch in batched(chunks, size, strict=False):
-        yield Batch(model, title, batch)
+        yield Batch(model, batch)
 
 
 def batch_key(prefix: str, number: int) -> str:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+from atrium.documents.chunking.models import Chunk, Chunker, embedding_input
+from atrium.documents.chunking.options import ChunkingOptions
 from atrium.documents.parsing.models import Block, BlockKind, ExtractedText, PageSpan
 from atrium.providers.base import TokenCounter
 
@@ -58,23 +60,6 @@ class ChunkOptions:
         return min(MAX_WINDOW, self.max_tokens)
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """`document.text[start:end]`. `ordinal` counts from 0; pages count from 1, none where the format has none.
-
-    `heading` is the path "A > B", shortened where it would crowd the text out. `tokens` is the length of the
-    embedding input, header and special tokens included.
-    """
-
-    ordinal: int
-    start: int
-    end: int
-    page_from: int | None
-    page_to: int | None
-    heading: str
-    tokens: int
-
-
 def contextual_header(title: str | None, heading: str) -> str:
     """What is embedded before a chunk's text: "Title > A > B". Empty where there is neither; bounded in bytes."""
     name = _shortened(" ".join((title or "")[: _READ_FACTOR * _TITLE_BYTES].split()), _TITLE_BYTES)
@@ -87,20 +72,36 @@ def contextual_header(title: str | None, heading: str) -> str:
     return name + _PATH + path if path else name
 
 
-def embedding_input(title: str | None, heading: str, text: str) -> str:
-    """The whole of what is embedded for a chunk."""
-    header = contextual_header(title, heading)
-    return f"{header}\n\n{text}" if header else text
+@dataclass(frozen=True, slots=True)
+class _HeadingChunker:
+    options: ChunkingOptions
+
+    def chunk(
+        self, document: ExtractedText, tokenizer: TokenCounter, *, window: int, title: str | None = None
+    ) -> tuple[Chunk, ...]:
+        """See `Chunker`."""
+        limit = min(window, self.options.max_tokens or MAX_WINDOW)
+        planner = _Planner(document, tokenizer, ChunkOptions(max(MIN_WINDOW, limit), title))
+        name = title or document.title
+        pages = [page.start for page in document.pages]
+        return tuple(
+            Chunk(
+                ordinal,
+                start,
+                end,
+                _page(document.pages, pages, start),
+                _page(document.pages, pages, end - 1),
+                heading,
+                contextual_header(name, heading),
+                tokens,
+            )
+            for ordinal, (start, end, heading, tokens) in enumerate(planner.chunks())
+        )
 
 
-def chunk(document: ExtractedText, tokenizer: TokenCounter, options: ChunkOptions) -> tuple[Chunk, ...]:
-    """A document's chunks, in order. Time is linear in the text: it is tokenized once to plan and once to verify."""
-    planner = _Planner(document, tokenizer, options)
-    pages = [page.start for page in document.pages]
-    return tuple(
-        Chunk(ordinal, start, end, _page(document.pages, pages, start), _page(document.pages, pages, end - 1), heading, tokens)
-        for ordinal, (start, end, heading, tokens) in enumerate(planner.chunks())
-    )
+def chunker(options: ChunkingOptions) -> Chunker:
+    """What cuts as the options say."""
+    return _HeadingChunker(options)
 
 
 class _Piece(NamedTuple):
@@ -260,7 +261,7 @@ class _Planner:
         return "", self._header_tokens("")
 
     def _header_tokens(self, heading: str) -> int:
-        return len(self._tokenizer.offsets(embedding_input(self._title, heading, "")))
+        return len(self._tokenizer.offsets(embedding_input(contextual_header(self._title, heading), "")))
 
     def _verified(self, start: int, end: int, heading: str) -> Iterator[_Verified]:
         """The chunk, counted exactly. Tokens of a part may differ from those planned within the whole: then it is halved."""
@@ -268,7 +269,7 @@ class _Planner:
         start, end = start + len(text) - len(text.lstrip()), end - len(text) + len(text.rstrip())
         if start >= end:
             return
-        embedded = embedding_input(self._title, heading, self._text[start:end])
+        embedded = embedding_input(contextual_header(self._title, heading), self._text[start:end])
         tokens = len(self._tokenizer.offsets(embedded)) + self._tokenizer.special_tokens
         if tokens <= self._options.window or end - start <= 1:
             yield _Verified(start, end, heading, tokens)
