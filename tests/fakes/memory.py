@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from atrium.kernel.errors import NotFound, Unavailable
+from atrium.ports.queue import QueueDepth
 from atrium.ports.storage import StoredObject
 
 
@@ -45,6 +46,15 @@ class MemoryStorage:
         self._check()
         self.objects.pop(key, None)
 
+    async def purge(self, prefix: str, *, limit: int = 1000) -> int:
+        self._check()
+        versions = [(key, stored) for key, those in self.objects.items() if key.startswith(prefix) for stored in those]
+        for key, stored in versions[:limit]:
+            self.objects[key].remove(stored)
+            if not self.objects[key]:
+                del self.objects[key]
+        return len(versions[:limit])
+
     async def presign_get(
         self, key: str, *, filename: str, content_type: str, version_id: str | None = None, expires_in: int = 300
     ) -> str:
@@ -77,6 +87,11 @@ class MemoryQueue:
     async def reachable(self) -> None:
         if self.down:
             raise Unavailable("queue is unavailable")
+
+    async def depth(self) -> QueueDepth:
+        await self.reachable()
+        delayed = sum(delay > 0 for _, delay in self.sent)
+        return QueueDepth(len(self.sent) - delayed, 0, delayed)
 
 
 @dataclass

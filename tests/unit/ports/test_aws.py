@@ -11,7 +11,7 @@ from moto import mock_aws
 from atrium.kernel.errors import NotFound, Unavailable
 from atrium.ports import aws
 from atrium.ports.logins import iam_password
-from atrium.ports.queue import SqsQueue
+from atrium.ports.queue import QueueDepth, SqsQueue
 from atrium.ports.secrets import SecretsManagerSecrets
 from atrium.ports.storage import S3Storage
 from atrium.ports.workflow import StepFunctionsWorkflow
@@ -63,6 +63,28 @@ async def test_delete_leaves_no_version_and_touches_no_neighbour(storage: S3Stor
     assert not await storage.exists("a/b")
 
 
+async def test_a_purge_leaves_no_version_and_no_marker_under_its_prefix(storage: S3Storage) -> None:
+    s3 = aws.client("s3")
+    for key in ("t/1/a", "t/1/a", "t/1/b", "t/10/a"):
+        await storage.put(key, b"x", content_type="text/plain")
+    s3.delete_object(Bucket=BUCKET, Key="t/1/b")
+    went = [await storage.purge("t/1/", limit=3) for _ in range(3)]
+    assert (sum(went), went[-1]) == (4, 0)
+    listing = s3.list_object_versions(Bucket=BUCKET)
+    assert [version["Key"] for version in listing["Versions"]] == ["t/10/a"]
+    assert "DeleteMarkers" not in listing
+
+
+async def test_a_purge_that_was_refused_is_no_success(storage: S3Storage) -> None:
+    await storage.put("t/a", b"x", content_type="text/plain")
+    listing = {"Versions": [{"Key": "t/a", "VersionId": "v"}]}
+    with Stubber(aws.client("s3")) as s3:
+        s3.add_response("list_object_versions", listing)
+        s3.add_response("delete_objects", {"Errors": [{"Key": "t/a", "Code": "AccessDenied"}]})
+        with pytest.raises(Unavailable):
+            await storage.purge("t/")
+
+
 async def test_an_absent_object_is_not_found(storage: S3Storage) -> None:
     with pytest.raises(NotFound):
         await storage.get("nowhere")
@@ -96,6 +118,8 @@ async def test_messages_and_their_queue() -> None:
     queue = SqsQueue(url)
     await queue.reachable()
     await queue.send("hello")
+    await queue.send("later", delay=900)
+    assert await queue.depth() == QueueDepth(waiting=1, in_flight=0, delayed=1)
     assert sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"] == "hello"
     with pytest.raises(Unavailable):
         await SqsQueue(url + "-absent").send("lost")

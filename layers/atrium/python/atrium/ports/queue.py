@@ -1,8 +1,18 @@
 """Messages on a queue."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from atrium.ports import aws
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """About how many messages wait, are being worked on, and are not due yet."""
+
+    waiting: int
+    in_flight: int
+    delayed: int
 
 
 class Queue(Protocol):
@@ -15,6 +25,17 @@ class Queue(Protocol):
     async def reachable(self) -> None:
         """Return when the queue answers, raise `Unavailable` otherwise (the readiness probe)."""
         ...
+
+    async def depth(self) -> QueueDepth:
+        """How many messages it holds, about."""
+        ...
+
+
+_COUNTS = [
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+]
 
 
 class SqsQueue:
@@ -38,3 +59,12 @@ class SqsQueue:
             aws.client("sqs").get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
 
         await aws.call("queue", ask)
+
+    async def depth(self) -> QueueDepth:
+        """See `Queue.depth`."""
+
+        def ask() -> QueueDepth:
+            found = aws.client("sqs").get_queue_attributes(QueueUrl=self._url, AttributeNames=_COUNTS)["Attributes"]
+            return QueueDepth(*(int(found.get(name, 0)) for name in _COUNTS))
+
+        return await aws.call("queue", ask) or QueueDepth(0, 0, 0)

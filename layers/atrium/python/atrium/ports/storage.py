@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from atrium.kernel.errors import NotFound
+from atrium.kernel.errors import NotFound, Unavailable
 from atrium.ports import aws
 
 
@@ -45,6 +45,10 @@ class ObjectStorage(Protocol):
 
     async def delete(self, key: str) -> None:
         """Delete every version of the key; an absent key is no error."""
+        ...
+
+    async def purge(self, prefix: str, *, limit: int = 1000) -> int:
+        """Delete up to `limit` (1,000 at most) versions and delete markers under a prefix; how many went, 0 when none is left."""
         ...
 
     async def presign_get(
@@ -132,6 +136,22 @@ class S3Storage:
             for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
                 if entry["Key"] == key:
                     s3.delete_object(Bucket=self._bucket, Key=key, VersionId=entry["VersionId"])
+
+    async def purge(self, prefix: str, *, limit: int = 1000) -> int:
+        """See `ObjectStorage.purge`."""
+        return await aws.call("object storage", functools.partial(self._purge, prefix, limit)) or 0
+
+    def _purge(self, prefix: str, limit: int) -> int:
+        s3 = aws.client("s3")
+        page = s3.list_object_versions(Bucket=self._bucket, Prefix=prefix, MaxKeys=limit)
+        entries = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+        if not entries:
+            return 0
+        doomed = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
+        reply = s3.delete_objects(Bucket=self._bucket, Delete={"Objects": doomed, "Quiet": True})
+        if reply.get("Errors"):
+            raise Unavailable("object storage is unavailable")
+        return len(doomed)
 
     async def presign_get(
         self, key: str, *, filename: str, content_type: str, version_id: str | None = None, expires_in: int = 300

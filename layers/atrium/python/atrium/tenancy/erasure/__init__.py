@@ -1,0 +1,6 @@
+"""Erasing a tenant, with everything it has: rows, vectors, objects and all their versions."""
+
+from atrium.tenancy.erasure.models import Erasure
+from atrium.tenancy.erasure.service import ErasureService
+
+__all__ = ["Erasure", "ErasureService"]
