@@ -36,10 +36,18 @@ def test_plain_text_is_paragraphs_and_list_items() -> None:
     ]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "cp1252"]
+)
 def test_encodings_are_told_apart(encoding: str) -> None:
     text = "Über den Dächern von Köln läuten die Glocken. Die Straße führt hinauf zum Schloß, wo früher Könige lebten."
     assert _plain(text.encode(encoding)).text == text
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "cp1251", "koi8-r"])
+def test_other_alphabets_need_no_mark(encoding: str) -> None:
+    text = "Над крышами Кёльна звонят колокола. Улица ведёт наверх к замку, где раньше жили короли."
+    assert _plain(text.encode(encoding, errors="ignore")).text.replace("ё", "") == text.replace("ё", "")
 
 
 @pytest.mark.parametrize(("data", "kind"), [(b" \n\t\n", "empty-text"), (b"\xef\xbb\xbf", "empty-text")])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atrium.documents.parsing.registry import DOCX, HTML, MARKDOWN, PDF, PLAIN
+from atrium.documents.parsing.registry import CSV, DOCX, HTML, MARKDOWN, PDF, PLAIN
 from atrium.documents.parsing.sniff import sniff
 from atrium.kernel.errors import IngestionFailed
 from tests.unit.parsing.samples import docx, outcome, paragraph, pdf
@@ -37,6 +37,14 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512)
         (b"plain words", "a", "", PLAIN),
         (b"# Head", "a.md", "text/plain", MARKDOWN),
         (b"# Head", "a.markdown", "application/octet-stream", MARKDOWN),
+        (b"a,b\n1,2", "a.csv", "text/csv; header=present", CSV),
+        (b"a\tb\n1\t2", "a.tsv", "text/tab-separated-values", CSV),
+        (b"a,b\n1,2", "a.csv", "text/plain", CSV),
+        (b"a,b\n1,2", "a.csv", "application/vnd.ms-excel", CSV),
+        (b"a,b\n1,2", "a", "text/csv", CSV),
+        (b"a,b\n1,\x002", "a.csv", "", CSV),
+        ("wide without a mark".encode("utf-32-be"), "a.txt", "", PLAIN),
+        ("Слова без знака, но широкие".encode("utf-16-le"), "a.txt", "", PLAIN),
         (b"about %PDF-1.7 files", "a.txt", "", PLAIN),
         ("größer".encode("utf-16"), "a.txt", "", PLAIN),
         ("wide without a mark".encode("utf-16-le"), "a.txt", "", PLAIN),
@@ -56,6 +64,9 @@ def test_a_file_that_agrees_with_itself_is_recognised(data: bytes, name: str, de
         (_PDF, "a.pdf", "text/html", "type-mismatch"),
         (_HTML, "a.pdf", "application/pdf", "type-mismatch"),
         (_PNG, "a.txt", "text/plain", "type-mismatch"),
+        (_PNG, "a.csv", "", "type-mismatch"),
+        (b"a,b", "a.csv", "text/markdown", "type-mismatch"),
+        (_OLE, "a", "application/vnd.ms-excel", "unsupported-type"),
         (_PNG, "a.pdf", "", "type-mismatch"),
         (b"MZ\x90\0" + bytes(90), "a.docx", "", "type-mismatch"),
         (bytes(range(256)), "a.txt", "", "type-mismatch"),
@@ -82,7 +93,7 @@ def test_comments_before_a_root_cost_no_time() -> None:
     assert time.perf_counter() - started < 1
 
 
-@given(st.binary(max_size=300), st.sampled_from(["a.pdf", "a.docx", "a.html", "a.txt", "a.md", "a", "a.xyz"]))
+@given(st.binary(max_size=300), st.sampled_from(["a.pdf", "a.docx", "a.html", "a.txt", "a.md", "a.csv", "a", "a.xyz"]))
 def test_any_bytes_have_a_type_or_a_failure(data: bytes, name: str) -> None:
     found = outcome(partial(sniff, data, name, ""))
-    assert found in {PDF, DOCX, HTML, PLAIN, MARKDOWN, "type-mismatch", "unsupported-type", "encrypted"}
+    assert found in {PDF, DOCX, HTML, PLAIN, MARKDOWN, CSV, "type-mismatch", "unsupported-type", "encrypted"}

@@ -8,7 +8,7 @@ import unicodedata
 from pathlib import PurePosixPath
 from typing import Final
 
-from atrium.documents.parsing.registry import DOCX, HTML, MARKDOWN, PDF, PLAIN
+from atrium.documents.parsing.registry import CSV, DOCX, HTML, MARKDOWN, PDF, PLAIN
 from atrium.documents.parsing.sniff import sniff
 from atrium.kernel.errors import IngestionFailed, InvalidInput, UnsupportedMediaType
 from atrium.kernel.invisible import visible
@@ -18,7 +18,7 @@ MAX_NAME_BYTES: Final = 1024
 UNKNOWN_TYPE: Final = "application/octet-stream"
 
 _COLLECTION: Final = re.compile(r"[a-z0-9._-]{1,64}")
-_EXTENSIONS: Final = {PDF: ".pdf", DOCX: ".docx", HTML: ".html", PLAIN: ".txt", MARKDOWN: ".md"}
+_EXTENSIONS: Final = {PDF: ".pdf", DOCX: ".docx", HTML: ".html", PLAIN: ".txt", MARKDOWN: ".md", CSV: ".csv"}
 _SAFE_LENGTH: Final = 100
 
 

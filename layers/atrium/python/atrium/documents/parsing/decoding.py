@@ -1,10 +1,11 @@
 """Bytes of text become text: byte order mark, then UTF-8, then what the file declares, then what its letters look like."""
 
 import codecs
+from collections import Counter
 
 from atrium.documents.parsing.failures import FailureKind, failed
 
-_BOMS = (
+BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -15,6 +16,8 @@ _BOMS = (
 _ALIASES = dict.fromkeys(("iso-8859-1", "latin1", "latin-1", "us-ascii", "ascii"), "cp1252") | {"unicode": "utf-8"}
 _SAMPLE = 256 * 1024
 _MAX_REPLACED = 0.05
+_MOSTLY = 0.9
+_FIRST_PRINTABLE = 0x20
 
 
 def decode(data: bytes, declared: str | None = None) -> str:
@@ -22,12 +25,12 @@ def decode(data: bytes, declared: str | None = None) -> str:
 
     Raise `IngestionFailed("corrupt")` for bytes that are text in no encoding known here.
     """
-    for bom, encoding in _BOMS:
+    for bom, encoding in BOMS:
         if data.startswith(bom):
             return _lenient(data[len(bom) :], encoding)
     # What is valid UTF-8 is UTF-8, whatever it says, unless it switches alphabets by escapes, as ISO-2022 does.
     first, second = (_known(declared), "utf-8") if b"\x1b" in data else ("utf-8", _known(declared))
-    for candidate in (first, second, _wide(data)):
+    for candidate in (first, second, wide_encoding(data[:_SAMPLE])):
         text = _strict(data, candidate) if candidate else None
         if text is not None:
             return text
@@ -55,12 +58,24 @@ def _lenient(data: bytes, encoding: str) -> str:
     return text
 
 
-def _wide(data: bytes) -> str | None:
-    """UTF-16 without a mark: ASCII in it leaves a zero in every pair."""
-    head = data[:_SAMPLE]
+def wide_encoding(head: bytes) -> str | None:
+    """UTF-16 or UTF-32 without a mark, by the bytes that text leaves the same: none where nothing looks like it."""
     if b"\0" not in head:
         return None
-    return "utf-16-be" if head[0::2].count(0) > head[1::2].count(0) else "utf-16-le"
+    for encoding, most, second in (("utf-32-le", 3, 2), ("utf-32-be", 0, 1)):
+        if len(head) > most and not any(head[most::4]) and head[second::4].count(0) > _MOSTLY * len(head[second::4]):
+            return encoding
+    for encoding, high, low in (("utf-16-le", 1, 0), ("utf-16-be", 0, 1)):
+        if _same(head[high::2]) > _MOSTLY and head[low::2].count(0) <= head[high::2].count(0):
+            return encoding
+    return None
+
+
+def _same(high: bytes) -> float:
+    """How many of the high bytes of wide text are those of its alphabet and of its spaces."""
+    counts = Counter(high)
+    alphabet = [count for value, count in counts.most_common(2) if value and value < _FIRST_PRINTABLE]
+    return (counts[0] + (alphabet[0] if alphabet else 0)) / len(high) if high else 0.0
 
 
 def _detected(data: bytes) -> str:

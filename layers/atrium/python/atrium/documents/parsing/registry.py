@@ -13,6 +13,7 @@ DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 HTML = "text/html"
 PLAIN = "text/plain"
 MARKDOWN = "text/markdown"
+CSV = "text/csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ _EXTRACTORS: dict[str, tuple[str, str]] = {
     HTML: ("atrium.documents.parsing.html", "HtmlExtractor"),
     PLAIN: ("atrium.documents.parsing.plain", "PlainExtractor"),
     MARKDOWN: ("atrium.documents.parsing.markdown", "MarkdownExtractor"),
+    CSV: ("atrium.documents.parsing.delimited", "CsvExtractor"),
 }
 
 

@@ -2,8 +2,9 @@
 
 import re
 
+from atrium.documents.parsing.decoding import BOMS, wide_encoding
 from atrium.documents.parsing.failures import FailureKind, failed
-from atrium.documents.parsing.registry import DOCX, HTML, MARKDOWN, PDF, PLAIN
+from atrium.documents.parsing.registry import CSV, DOCX, HTML, MARKDOWN, PDF, PLAIN
 
 
 def _words(text: str) -> frozenset[str]:
@@ -20,6 +21,8 @@ _BY_EXTENSION = {
     "text": PLAIN,
     "md": MARKDOWN,
     "markdown": MARKDOWN,
+    "csv": CSV,
+    "tsv": CSV,
 }
 _BY_DECLARED = {
     "application/pdf": PDF,
@@ -30,12 +33,16 @@ _BY_DECLARED = {
     "text/plain": PLAIN,
     "text/markdown": MARKDOWN,
     "text/x-markdown": MARKDOWN,
+    "text/csv": CSV,
+    "application/csv": CSV,
+    "text/tab-separated-values": CSV,
+    "application/vnd.ms-excel": CSV,  # what a browser says of .csv where Excel is installed; real .xls files are refused
 }
 # What a client says that does not know.
 _UNDECLARED = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded"})
 # Extensions of files that are something else whatever their first bytes say. Others ("notes.v2") say nothing.
 _REFUSED_EXTENSIONS = _words(
-    "svg svgz docm dotm doc dot rtf odt xls xlsx xlsm ppt pptx pptm csv tsv json xml png jpg jpeg gif tif tiff bmp webp heic "
+    "svg svgz docm dotm doc dot rtf odt xls xlsx xlsm ppt pptx pptm json xml png jpg jpeg gif tif tiff bmp webp heic "
     "exe dll com bat cmd ps1 sh js mjs vbs jar class zip gz tgz bz2 xz 7z rar tar iso mp3 mp4 mov avi wav epub eml msg"
 )
 _EXTENSION = re.compile(r"\.([A-Za-z][A-Za-z0-9]{0,9})$")
@@ -54,7 +61,7 @@ _BINARY_MAGIC = (
     (b"MZ\x90", "a program"),
     (b"{\\rtf", "an RTF file"),
 )
-_READ = "PDF, DOCX, HTML, Markdown and plain text are."
+_READ = "PDF, DOCX, HTML, Markdown, CSV and plain text are."
 _PDF = b"%PDF-"
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -68,13 +75,6 @@ _SVG_ROOT = re.compile(
 )
 _CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\r\f\x1b\x08")
 _MAX_CONTROLS = 0.02
-_BOMS = (
-    (b"\xff\xfe\0\0", "utf-32-le"),
-    (b"\0\0\xfe\xff", "utf-32-be"),
-    (b"\xff\xfe", "utf-16-le"),
-    (b"\xfe\xff", "utf-16-be"),
-    (b"\xef\xbb\xbf", "utf-8"),
-)
 
 
 def sniff(data: bytes, name: str, declared_type: str = "") -> str:
@@ -129,7 +129,8 @@ def _by_magic(data: bytes, claimed: str | None) -> str:
     head = _narrow(data[:_HEAD])
     if _SVG_ROOT.match(head):
         raise failed(FailureKind.UNSUPPORTED_TYPE, "SVG images are not read.")
-    if not _is_text(head):
+    # A table with a NUL in it is a damaged table: its reader says so.
+    if not _is_text(head.replace(b"\0", b"") if claimed == CSV else head):
         raise _not_read("binary data", claimed)
     return HTML if _HTML_HEAD.search(head[:_PDF_WITHIN]) else PLAIN
 
@@ -151,21 +152,16 @@ def _mismatch(detail: str) -> Exception:
 
 
 def _same_family(by_name: str, declared: str) -> bool:
-    return by_name == declared or {by_name, declared} == {PLAIN, MARKDOWN}
+    return by_name == declared or {by_name, declared} == {PLAIN, MARKDOWN} or {by_name, declared} == {PLAIN, CSV}
 
 
 def _narrow(head: bytes) -> bytes:
     """Wide text as UTF-8, so that what is ASCII in it can be recognised."""
-    for bom, encoding in _BOMS:
+    for bom, encoding in BOMS:
         if head.startswith(bom):
             return head[len(bom) :].decode(encoding, errors="ignore").encode()
-    return head.replace(b"\0", b"") if b"\0" in head and _looks_utf16(head) else head
-
-
-def _looks_utf16(head: bytes) -> bool:
-    """Zero bytes on one side of most pairs and hardly any on the other."""
-    even, odd = head[0::2].count(0), head[1::2].count(0)
-    return max(even, odd) > 0.2 * len(head) / 2 and min(even, odd) < 0.05 * len(head) / 2
+    wide = wide_encoding(head)
+    return head.decode(wide, errors="ignore").encode() if wide else head
 
 
 def _is_text(head: bytes) -> bool:
