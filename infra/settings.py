@@ -72,6 +72,8 @@ class Settings(BaseModel):
     registration: Literal["", "open", "invite", "closed"] = ""
     chat_model: str = "local/extractive"
     embedding_model: str = "local/all-minilm-l6-v2"
+    # Providers and models of the deployment's own, as JSON; docs/configuration.md has its shape.
+    models: str = Field(default="", pattern=r"^$|^\s*\{")
     openai_base_url: str = "https://api.openai.com/v1"
 
     # Documents that are ingested side by side; 2 is the least that SQS's event source mapping takes.

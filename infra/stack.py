@@ -102,6 +102,7 @@ def _environment(
         "CHAT_MODEL": settings.chat_model,
         "EMBEDDING_MODEL": settings.embedding_model,
         "OPENAI_BASE_URL": settings.openai_base_url,
+        "MODELS": settings.models,
     }
     if not local:
         return everywhere | {"MODEL_DIR": "/opt/model", "OCR_DATA_DIR": "/opt/tessdata"}

@@ -8,25 +8,39 @@ from typing import Any, Final
 from infra.local.emulator import Emulator
 
 _PREFIX: Final = "atrium/providers/"
-# Provider → the variable of its key, the variable of its base URL.
-PROVIDERS: Final = {"openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL")}
+# Provider → the variable of its key, the variable of its base URL, and which of them makes the provider.
+PROVIDERS: Final = {
+    "openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_KEY"),
+    "ollama": ("OLLAMA_API_KEY", "OLLAMA_URL", "OLLAMA_URL"),
+    "compatible": ("OPENAI_COMPATIBLE_API_KEY", "OPENAI_COMPATIBLE_URL", "OPENAI_COMPATIBLE_URL"),
+}
 
 
 def copy_provider_keys(emulator: Emulator, given: Mapping[str, str]) -> list[str]:
-    """Write the secret of each provider whose key is `given`, delete the others'. Returns the providers that have one.
+    """Write the secret of each provider that is `given`: its key, or its address where it is a server of one's own.
+
+    Deletes the others'. Returns the providers that have one.
 
     `given` is a .env file's content; a key that happens to be exported in the shell is not meant for this.
     """
     client = emulator.client("secretsmanager")
     present = []
-    for provider, (key, base_url) in PROVIDERS.items():
-        if given.get(key):
-            secret = {"api_key": given[key]} | ({"base_url": given[base_url]} if given.get(base_url) else {})
+    for provider, (key, base_url, decisive) in PROVIDERS.items():
+        if given.get(decisive):
+            secret = {"api_key": given.get(key, "")} | (
+                {"base_url": _endpoint(provider, given[base_url])} if given.get(base_url) else {}
+            )
             _put(client, _PREFIX + provider, json.dumps(secret))
             present.append(provider)
         else:
             _delete(client, _PREFIX + provider)
     return present
+
+
+def _endpoint(provider: str, url: str) -> str:
+    """Ollama is known by its origin, OLLAMA_URL=http://127.0.0.1:11434; OpenAI's wire is below /v1 there."""
+    bare = url.rstrip("/")
+    return f"{bare}/v1" if provider == "ollama" and not bare.endswith("/v1") else bare
 
 
 def read_env(path: Path) -> dict[str, str]:

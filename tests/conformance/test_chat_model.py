@@ -20,7 +20,7 @@ PASSAGES = (
 )
 QUESTION = "How long is the warranty period?"
 PROMPT = "\n".join([*(f"[{each.marker}] {each.text}" for each in PASSAGES), QUESTION])
-MODELS = ["local/extractive", "openai/gpt-4.1-mini"]
+MODELS = ["local/extractive", "openai/gpt-4.1-mini", "ollama/llama3.2"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Subject:
 @pytest.fixture(params=MODELS)
 async def subject(request: pytest.FixtureRequest, model_dir: Path) -> AsyncIterator[Subject]:
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(OpenAIServer())
+        server = await stack.enter_async_context(OpenAIServer(own=request.param.startswith("ollama/")))
 
         async def credentials(provider: str, *, refresh: bool = False) -> Credentials:
             return Credentials("sk-test", server.base_url)

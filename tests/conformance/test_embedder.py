@@ -24,10 +24,13 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(params=["local/all-minilm-l6-v2", "openai/text-embedding-3-small", "openai/text-embedding-3-large"])
+MODELS = ["local/all-minilm-l6-v2", "openai/text-embedding-3-small", "openai/text-embedding-3-large", "ollama/nomic-embed-text"]
+
+
+@pytest.fixture(params=MODELS)
 async def embedder(request: pytest.FixtureRequest, model_dir: Path) -> AsyncIterator[Embedder]:
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(OpenAIServer())
+        server = await stack.enter_async_context(OpenAIServer(own=request.param.startswith("ollama/")))
 
         async def credentials(provider: str, *, refresh: bool = False) -> Credentials:
             return Credentials("sk-test", server.base_url)

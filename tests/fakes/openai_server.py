@@ -77,11 +77,16 @@ def vector(text: str, dimensions: int) -> list[float]:
 
 
 class OpenAIServer(ScriptedServer):
-    """The fake. `answer` is what it says where no script tells."""
+    """The fake. `answer` is what it says where no script tells.
 
-    def __init__(self, port: int = 0, answer: Callable[[Request], str] = quote) -> None:
+    `own`: as servers that people run themselves (Ollama, llama.cpp) differ: any model, no key, `max_tokens` is the only bound
+    they know, and a vector is a list of floats of any length, at the size that the model's name ends in (`embed-768`).
+    """
+
+    def __init__(self, port: int = 0, answer: Callable[[Request], str] = quote, *, own: bool = False) -> None:
         super().__init__(port)
         self._default = answer
+        self._own = own
 
     @property
     def base_url(self) -> str:
@@ -92,7 +97,7 @@ class OpenAIServer(ScriptedServer):
             case ("POST", "/v1/chat/completions"):
                 return self._chat(request, script)
             case ("POST", "/v1/embeddings"):
-                return _embeddings(request.json())
+                return _own_embeddings(request.json()) if self._own else _embeddings(request.json())
             case ("GET", "/v1/models"):
                 return Reply(
                     {"object": "list", "data": [{"id": name, "object": "model"} for name in ("gpt-4.1-mini", *DIMENSIONS)]}
@@ -110,7 +115,8 @@ class OpenAIServer(ScriptedServer):
         body = request.json()
         text = script.text(request, self._default)
         words = re.findall(r"\s*\S+", text)
-        limit = body.get("max_completion_tokens") or body.get("max_tokens") or len(words)
+        bounds = (body.get("max_tokens"), None if self._own else body.get("max_completion_tokens"))
+        limit = next(filter(None, bounds), len(words))
         finish = "length" if len(words) > limit else "stop"
         words = words[:limit]
         usage = _usage(sum(len(str(each["content"]).split()) for each in body["messages"]), len(words))
@@ -151,6 +157,15 @@ def _embeddings(body: dict[str, Any]) -> Reply:
     return Reply(
         {"object": "list", "data": data, "model": body["model"], "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
     )
+
+
+def _own_embeddings(body: dict[str, Any]) -> Reply:
+    if "dimensions" in body:
+        return Reply({"error": {"message": "unknown field dimensions", "type": "invalid_request_error"}}, status=400)
+    size = int(re.search(r"\d+$", body["model"] + "768" * (not body["model"][-1].isdigit()))[0])  # type: ignore[index]
+    vectors = [[3.5 * value for value in vector(str(text) or " ", size)] for text in body["input"]]
+    data = [{"object": "embedding", "index": at, "embedding": each} for at, each in enumerate(vectors)]
+    return Reply({"object": "list", "data": data, "model": body["model"]})
 
 
 def _base64(values: list[float]) -> str:

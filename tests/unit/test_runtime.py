@@ -14,6 +14,8 @@ from atrium import runtime as module
 from atrium.kernel.errors import NotFound, Unavailable
 from atrium.kernel.settings import Settings
 from atrium.providers.base import ChatRequest, Message
+from atrium.providers.catalogue import providers
+from atrium.providers.credentials import Credentials
 from atrium.providers.openai import OpenAIChat
 from atrium.runtime import ProviderKeys, Runtime, worker_handler
 from tests.factories.logs import fresh_logging
@@ -64,7 +66,7 @@ async def test_a_rotated_key_reaches_the_provider_without_a_restart(monkeypatch:
     async with OpenAIServer() as server:
         store = MemorySecrets({"atrium/providers/openai": '{"api_key": "sk-old"}'})
         keys, started = ProviderKeys(store, Settings(openai_base_url=server.base_url)), time.monotonic
-        chat = OpenAIChat(keys.credentials)
+        chat = OpenAIChat(keys.credentials, providers()["openai"])
         asked = ChatRequest("gpt-4.1-mini", (Message("user", "Say it."),))
         server.script(Script(), Script(status=401))
         assert [event async for event in chat.stream(asked)]
@@ -81,6 +83,11 @@ async def test_a_broken_key_is_unavailable_and_stays_secret(text: str) -> None:
     with pytest.raises(Unavailable) as raised:
         await keys.credentials("openai")
     assert not text or text not in raised.value.detail
+
+
+async def test_a_server_of_ones_own_has_an_address_and_maybe_a_key() -> None:
+    store = MemorySecrets({"atrium/providers/ollama": '{"base_url": "http://127.0.0.1:2/v1"}'})
+    assert await ProviderKeys(store, Settings()).credentials("ollama") == Credentials("", "http://127.0.0.1:2/v1")
 
 
 async def test_no_key_is_not_found() -> None:

@@ -9,11 +9,16 @@ import pytest
 
 from atrium.kernel.errors import InvalidInput, NotFound, ProviderError, ProviderUnavailable
 from atrium.providers.base import ChatEvent, ChatRequest, Completed, Message, TextDelta, Usage
+from atrium.providers.catalogue import EmbeddingSpace, EmbeddingSpec, providers
 from atrium.providers.credentials import Credentials
-from atrium.providers.openai import TEXTS_PER_CALL, OpenAIChat, OpenAIEmbedder
+from atrium.providers.openai import OpenAIChat
+from atrium.providers.openai_embeddings import TEXTS_PER_CALL, OpenAIEmbedder
 from tests.fakes.openai_server import OpenAIServer, failing, out_of_quota, rate_limited
 from tests.fakes.vectors import rows
 from tests.fakes.wire import Reply, Request, Script
+
+OPENAI = providers()["openai"]
+SMALL = EmbeddingSpec(EmbeddingSpace(2, "openai/text-embedding-3-small", 16, 8191))
 
 
 @pytest.fixture
@@ -24,14 +29,14 @@ async def server() -> AsyncIterator[OpenAIServer]:
 
 @pytest.fixture
 async def chat(server: OpenAIServer) -> AsyncIterator[OpenAIChat]:
-    chat = OpenAIChat(source(server))
+    chat = OpenAIChat(source(server), OPENAI)
     yield chat
     await chat.close()
 
 
 @pytest.fixture
 async def embedder(server: OpenAIServer) -> AsyncIterator[OpenAIEmbedder]:
-    embedder = OpenAIEmbedder(source(server), "text-embedding-3-small", 16, 8191)
+    embedder = OpenAIEmbedder(source(server), OPENAI, SMALL)
     yield embedder
     await embedder.close()
 
@@ -164,7 +169,7 @@ async def test_a_stream_without_an_end_is_not_taken_for_a_whole_answer() -> None
             return Reply(frames=(whole.frames or ())[:2])
 
     async with Endless() as server:
-        chat = OpenAIChat(source(server))
+        chat = OpenAIChat(source(server), OPENAI)
         with pytest.raises(ProviderUnavailable, match="broke off"):
             await collect(chat, request())
         await chat.close()
@@ -184,7 +189,7 @@ async def test_without_a_key_the_caller_is_told() -> None:
         raise NotFound(f"no secret for {provider}")
 
     with pytest.raises(InvalidInput, match="no API key"):
-        await collect(OpenAIChat(nothing), request())
+        await collect(OpenAIChat(nothing, OPENAI), request())
 
 
 async def test_a_new_key_is_used_at_once(server: OpenAIServer) -> None:
@@ -193,7 +198,7 @@ async def test_a_new_key_is_used_at_once(server: OpenAIServer) -> None:
     async def rotating(provider: str, *, refresh: bool = False) -> Credentials:
         return Credentials(next(keys), server.base_url)
 
-    chat = OpenAIChat(rotating)
+    chat = OpenAIChat(rotating, OPENAI)
     for _ in range(3):
         await collect(chat, request())
     await chat.close()
@@ -234,7 +239,7 @@ async def rotated() -> AsyncIterator[Rotated]:
 async def test_a_refused_key_is_read_again_and_the_rotated_one_accepted(rotated: Rotated) -> None:
     rotated.script(Script(), Script(answer="Back."))
     vault = Vault(rotated, "sk-old", "sk-new")
-    chat = OpenAIChat(vault.credentials)
+    chat = OpenAIChat(vault.credentials, OPENAI)
     assert (await collect(chat, request()))[0] == TextDelta("Back.")
     await collect(chat, request())
     await chat.close()
@@ -244,7 +249,7 @@ async def test_a_refused_key_is_read_again_and_the_rotated_one_accepted(rotated:
 
 async def test_embeddings_go_on_with_the_rotated_key(rotated: Rotated) -> None:
     vault = Vault(rotated, "sk-old", "sk-new")
-    embedder = OpenAIEmbedder(vault.credentials, "text-embedding-3-small", 16, 8191)
+    embedder = OpenAIEmbedder(vault.credentials, OPENAI, SMALL)
     assert (await embedder.embed(["text"], "document")).count == 1
     await embedder.close()
     assert vault.refreshed == 1
@@ -253,7 +258,7 @@ async def test_embeddings_go_on_with_the_rotated_key(rotated: Rotated) -> None:
 @pytest.mark.parametrize(("stored", "sent"), [("sk-old", 1), ("sk-bad", 2)])
 async def test_a_key_is_read_again_once_and_not_tried_twice(rotated: Rotated, stored: str, sent: int) -> None:
     vault = Vault(rotated, "sk-old", stored)
-    chat = OpenAIChat(vault.credentials)
+    chat = OpenAIChat(vault.credentials, OPENAI)
     with pytest.raises(ProviderError, match="refused this deployment's API key"):
         await collect(chat, request())
     await chat.close()
@@ -281,7 +286,7 @@ async def test_embeddings_come_back_in_order() -> None:
     async with Shuffled() as shuffled, OpenAIServer() as server:
         vectors = []
         for each in (shuffled, server):
-            embedder = OpenAIEmbedder(source(each), "text-embedding-3-small", 16, 8191)
+            embedder = OpenAIEmbedder(source(each), OPENAI, SMALL)
             vectors.append(rows(await embedder.embed(texts, "document")))
             await embedder.close()
     assert vectors[0] == vectors[1]
@@ -295,7 +300,7 @@ async def test_unusable_vectors_are_refused(change: dict[str, Any]) -> None:
             return Reply(whole.body | {"data": [whole.body["data"][0] | change]})
 
     async with Wrong() as server:
-        embedder = OpenAIEmbedder(source(server), "text-embedding-3-small", 16, 8191)
+        embedder = OpenAIEmbedder(source(server), OPENAI, SMALL)
         with pytest.raises(ProviderError, match="OpenAI answered"):
             await embedder.embed(["text"], "query")
         await embedder.close()

@@ -9,7 +9,8 @@ from atrium.providers import registry
 from atrium.providers.credentials import Credentials
 from atrium.providers.extractive import ExtractiveChat
 from atrium.providers.local_embedder import LocalEmbedder
-from atrium.providers.openai import OpenAIChat, OpenAIEmbedder
+from atrium.providers.openai import OpenAIChat
+from atrium.providers.openai_embeddings import OpenAIEmbedder
 
 
 async def no_keys(provider: str, *, refresh: bool = False) -> Credentials:
@@ -35,6 +36,8 @@ def test_spaces_have_distinct_ids_for_ever() -> None:
         1: "local/all-minilm-l6-v2",
         2: "openai/text-embedding-3-small",
         3: "openai/text-embedding-3-large",
+        4: "ollama/nomic-embed-text",
+        5: "ollama/bge-m3",
     }
 
 

@@ -122,7 +122,10 @@ class ProviderKeys:
         try:
             secret = json.loads(text)
             default = self._settings.openai_base_url if provider == "openai" else None
-            return registry.Credentials(secret["api_key"], secret.get("base_url") or default)
+            base_url = secret.get("base_url") or default
+            # A server of one's own may want no key; then it is its address that the secret holds.
+            key = secret.get("api_key", "") if base_url and provider != "openai" else secret["api_key"]
+            return registry.Credentials(key, base_url)
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise Unavailable(f"the secret of provider {provider} is not readable") from exc
 

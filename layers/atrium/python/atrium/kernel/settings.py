@@ -5,7 +5,7 @@ reader's copy of this file; a test keeps the two equal.
 """
 
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     embedding_model: str = "local/all-minilm-l6-v2"
     model_dir: str = "/opt/model"
     # Providers and models beside those of providers/models.json, in its shape, as JSON.
-    models: dict[str, Any] = Field(default_factory=dict)
+    models: str = ""
     # Scanned pages: what Tesseract knows of its languages, and how many pages of one document are read (0: none).
     ocr_data_dir: str = "/opt/tessdata"
     ocr_max_pages: int = Field(default=500, ge=0)

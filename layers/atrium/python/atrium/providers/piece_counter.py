@@ -28,10 +28,14 @@ class PieceCounter:
     OpenAI's models read, whatever the text is: nothing stays unembedded.
     """
 
+    def __init__(self, before: str = "") -> None:
+        """`before` is what goes before every text, such as `search_document: `."""
+        self._before = len(self.offsets(before))
+
     @property
     def special_tokens(self) -> int:
-        """None: these models add no tokens to an input."""
-        return 0
+        """Only those of what goes before a text: these models add none to an input."""
+        return self._before
 
     def offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """Character span of every piece of `text`, in order, without gaps."""

@@ -10,10 +10,13 @@ from atrium.providers.base import ChatModel, Embedder
 from atrium.providers.catalogue import (
     ChatSpec,
     EmbeddingSpace,
+    Provider,
     chat_spec,
     chat_specs,
     embedding_space,
     embedding_spaces,
+    embedding_spec,
+    providers,
 )
 from atrium.providers.credentials import Credentials, CredentialsSource
 
@@ -48,17 +51,21 @@ def chat_model(model: str, *, credentials: CredentialsSource, model_dir: Path | 
         return ExtractiveChat(_local(model_dir, "local/all-minilm-l6-v2") if model_dir else None)
     from atrium.providers.openai import OpenAIChat
 
-    return OpenAIChat(credentials)
+    return OpenAIChat(credentials, _provider(model))
 
 
 def embedder(model: str, *, credentials: CredentialsSource, model_dir: Path) -> Embedder:
     """The adapter for an embedding model; the local one is shared by the whole process. `InvalidInput` names what exists."""
-    space = embedding_space(model)
+    spec = embedding_spec(model)
     if model.startswith("local/"):
         return _local(model_dir, model)
-    from atrium.providers.openai import OpenAIEmbedder
+    from atrium.providers.openai_embeddings import OpenAIEmbedder
 
-    return OpenAIEmbedder(credentials, own_name(model), space.dimensions, space.max_tokens)
+    return OpenAIEmbedder(credentials, _provider(model), spec)
+
+
+def _provider(model: str) -> Provider:
+    return providers()[model.partition("/")[0]]
 
 
 @cache

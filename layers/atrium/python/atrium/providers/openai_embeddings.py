@@ -1,0 +1,101 @@
+"""Embeddings on OpenAI's wire. OpenAI's vectors stay the bytes that it sends; others' are checked and made of length 1."""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Sequence
+from itertools import batched
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+
+from atrium.kernel.errors import ProviderError
+from atrium.providers.base import Vectors
+from atrium.providers.catalogue import EmbeddingSpec, Provider
+from atrium.providers.credentials import CredentialsSource
+from atrium.providers.openai_connection import Connection, translated
+from atrium.providers.piece_counter import PieceCounter
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from openai.types import CreateEmbeddingResponse
+
+EMBED_TIMEOUT: Final = 60.0
+EMBED_RETRIES: Final = 3  # batches are patient
+# OpenAI takes 2,048 texts and 300,000 tokens a request; this many chunks of 512 tokens stay far below. A server of one's
+# own computes while we wait: less at once, so that its answer comes in time.
+TEXTS_PER_CALL: Final = 256
+TEXTS_PER_OWN_CALL: Final = 32
+FLOAT_BYTES: Final = 4
+
+
+class OpenAIEmbedder:
+    """Embeddings behind `Embedder`."""
+
+    def __init__(self, credentials: CredentialsSource, provider: Provider, spec: EmbeddingSpec) -> None:
+        self._connection = Connection(credentials, provider)
+        self._model = spec.space.model.partition("/")[2]
+        self._prefixes = spec.prefixes
+        # As declared for the space: OpenAI is asked for exactly so many.
+        self.dimensions: Final = spec.space.dimensions
+        self.max_tokens: Final = spec.space.max_tokens
+        # A cautious count: the exact vocabulary weighs 76 MB, and a server of one's own has any.
+        self.tokenizer: Final = PieceCounter(before=spec.prefixes.get("document", ""))
+
+    async def embed(self, texts: Sequence[str], kind: Literal["document", "query"]) -> Vectors:
+        """One L2-normalised vector per text, in order, at most 60 s a call."""
+        prefix = self._prefixes.get(kind, "")
+        size = TEXTS_PER_OWN_CALL if self._connection.provider.open else TEXTS_PER_CALL
+        parts = [await self._call([prefix + text for text in part]) for part in batched(texts, size, strict=False)]
+        return Vectors(len(texts), self.dimensions, b"".join(parts))
+
+    async def close(self) -> None:
+        """Close idle connections."""
+        await self._connection.close()
+
+    async def _call(self, texts: list[str]) -> bytes:
+        provider = self._connection.provider
+        with translated(provider):
+            async with asyncio.timeout(EMBED_TIMEOUT):
+                response = await self._connection.use(lambda client: self._ask(client, texts))
+            rows = sorted(response.data, key=lambda row: row.index)
+        if [row.index for row in rows] != list(range(len(texts))):
+            raise ProviderError(f"{provider.label} answered {len(rows)} vectors for {len(texts)} texts")
+        return b"".join(self._vector(cast("object", row.embedding)) for row in rows)
+
+    async def _ask(self, client: "AsyncOpenAI", texts: list[str]) -> "CreateEmbeddingResponse":
+        from openai import omit
+
+        # Asked for by name, base64 reaches us as it came; by default the SDK makes lists of floats of it.
+        return await client.with_options(max_retries=EMBED_RETRIES).embeddings.create(
+            model=self._model,
+            input=texts,
+            # Servers of one's own have vectors of one length, and some refuse to be asked for it.
+            dimensions=omit if self._connection.provider.open else self.dimensions,
+            encoding_format="base64",
+        )
+
+    def _vector(self, encoded: object) -> bytes:
+        label = self._connection.provider.label
+        try:
+            vector = _packed(encoded) if isinstance(encoded, list) else base64.b64decode(cast("Any", encoded), validate=True)
+        except (binascii.Error, ValueError, TypeError, OverflowError) as exc:
+            raise ProviderError(f"{label} answered a vector that is neither base64 nor numbers") from exc
+        if len(vector) != self.dimensions * FLOAT_BYTES:
+            raise ProviderError(f"{label} answered a vector that is not {self.dimensions} long")
+        return _normalised(vector, label) if self._connection.provider.open else vector
+
+
+def _packed(values: list[Any]) -> bytes:
+    import numpy as np
+
+    return np.asarray(values, dtype="<f4").tobytes()
+
+
+def _normalised(vector: bytes, label: str) -> bytes:
+    import numpy as np
+
+    values = np.frombuffer(vector, dtype="<f4").astype("f8")
+    length = float(np.linalg.norm(values))
+    # Also when a value is no number or endless.
+    if not 0 < length < float("inf"):
+        raise ProviderError(f"{label} answered a vector without a direction")
+    return (values / length).astype("<f4").tobytes()
