@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     upload_limit: int = Field(default=4 * 1024 * 1024, ge=1)
     body_limit: int = Field(default=1024 * 1024, ge=1)
     document_limit: int = Field(default=100 * 1024 * 1024, ge=1)
+    # How many of one tenant's documents are processed at once; the others wait their turn.
+    ingest_in_flight: int = Field(default=16, ge=1)
+    # What becomes of a document whose file is deleted from the drop folder: nothing, or it is deleted too.
+    drop_delete: Literal["ignore", "mirror"] = "ignore"
 
     chat_model: str = "local/extractive"
     embedding_model: str = "local/all-minilm-l6-v2"

@@ -1,9 +1,10 @@
 """Objects by key in one bucket."""
 
 import functools
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from itertools import batched
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from atrium.kernel.errors import NotFound, Unavailable
@@ -20,6 +21,14 @@ class StoredObject:
     content_type: str
 
 
+@dataclass(frozen=True, slots=True)
+class PresignedPost:
+    """A form that whoever has it may send one file with: POST `fields` and then the file to `url`."""
+
+    url: str
+    fields: dict[str, str] = field(repr=False)
+
+
 class ObjectStorage(Protocol):
     """Errors: `NotFound` for an absent key, `Unavailable` when the store cannot be reached."""
 
@@ -29,6 +38,10 @@ class ObjectStorage(Protocol):
 
     async def get(self, key: str, version_id: str | None = None) -> bytes:
         """The whole object in memory; callers bound the size by `head` first."""
+        ...
+
+    def read(self, key: str, version_id: str | None = None) -> AsyncIterator[bytes]:
+        """The object in pieces of at most 1 MB; the caller counts them."""
         ...
 
     async def head(self, key: str, version_id: str | None = None) -> StoredObject:
@@ -43,8 +56,12 @@ class ObjectStorage(Protocol):
         """The keys under a prefix, in order."""
         ...
 
-    async def delete(self, key: str) -> None:
-        """Delete every version of the key; an absent key is no error."""
+    async def versions(self, key: str) -> tuple[str, ...]:
+        """The ids of the key's versions, the newest first. Delete markers are none."""
+        ...
+
+    async def delete(self, key: str, version_id: str | None = None) -> None:
+        """Delete one version, or every version and delete marker of the key; what is absent is no error."""
         ...
 
     async def purge(self, prefix: str, *, limit: int = 1000) -> int:
@@ -57,8 +74,14 @@ class ObjectStorage(Protocol):
         """A URL that downloads the object as an attachment for `expires_in` seconds, signed for the client-visible origin."""
         ...
 
+    async def presign_post(self, key: str, *, content_type: str, sizes: tuple[int, int], expires_in: int) -> PresignedPost:
+        """A form that writes this key, with this type and a size in bytes within `sizes`, for `expires_in` seconds."""
+        ...
+
 
 _ABSENT = ("NoSuchKey", "404", "NotFound", "NoSuchVersion")
+_PIECE: Final = 1024 * 1024
+_AT_ONCE: Final = 1000  # what DeleteObjects takes
 
 
 class S3Storage:
@@ -91,6 +114,21 @@ class S3Storage:
         if data is None:
             raise NotFound(f"no object {key}")
         return data
+
+    async def read(self, key: str, version_id: str | None = None) -> AsyncIterator[bytes]:
+        """See `ObjectStorage.read`."""
+
+        def begin() -> Any:  # noqa: ANN401  botocore's streaming body
+            return aws.client("s3").get_object(**self._address(key, version_id))["Body"]
+
+        body = await aws.call("object storage", begin, absent=_ABSENT)
+        if body is None:
+            raise NotFound(f"no object {key}")
+        try:
+            while piece := await aws.call("object storage", functools.partial(body.read, _PIECE)):
+                yield piece
+        finally:
+            body.close()
 
     async def head(self, key: str, version_id: str | None = None) -> StoredObject:
         """See `ObjectStorage.head`."""
@@ -126,32 +164,45 @@ class S3Storage:
         more = {"ContinuationToken": token} if token else {}
         return dict(aws.client("s3").list_objects_v2(Bucket=self._bucket, Prefix=prefix, **more))
 
-    async def delete(self, key: str) -> None:
-        """See `ObjectStorage.delete`."""
-        await aws.call("object storage", functools.partial(self._delete_versions, key))
+    async def versions(self, key: str) -> tuple[str, ...]:
+        """See `ObjectStorage.versions`."""
+        entries = await aws.call("object storage", functools.partial(self._entries, key, only=key))
+        return tuple(entry["VersionId"] for entry in entries or () if "Size" in entry)  # a marker has none
 
-    def _delete_versions(self, key: str) -> None:
-        s3 = aws.client("s3")
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=key):
-            for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-                if entry["Key"] == key:
-                    s3.delete_object(Bucket=self._bucket, Key=key, VersionId=entry["VersionId"])
+    async def delete(self, key: str, version_id: str | None = None) -> None:
+        """See `ObjectStorage.delete`."""
+        await aws.call("object storage", functools.partial(self._delete, key, version_id))
 
     async def purge(self, prefix: str, *, limit: int = 1000) -> int:
         """See `ObjectStorage.purge`."""
-        return await aws.call("object storage", functools.partial(self._purge, prefix, limit)) or 0
 
-    def _purge(self, prefix: str, limit: int) -> int:
+        def remove() -> int:
+            entries = self._entries(prefix, limit=limit)
+            self._remove(entries)
+            return len(entries)
+
+        return await aws.call("object storage", remove) or 0
+
+    def _delete(self, key: str, version_id: str | None) -> None:
+        self._remove(self._entries(key, only=key) if version_id is None else [{"Key": key, "VersionId": version_id}])
+
+    def _entries(self, prefix: str, *, only: str = "", limit: int | None = None) -> Sequence[dict[str, Any]]:
+        """Versions and delete markers under a prefix, or of one key alone; a key's versions are in order, the newest first."""
+        found: tuple[dict[str, Any], ...] = ()
+        for page in aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix):
+            entries = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+            found += tuple(dict(entry) for entry in entries if not only or entry["Key"] == only)
+            if limit is not None and len(found) >= limit:
+                return found[:limit]
+        return found
+
+    def _remove(self, entries: Sequence[dict[str, Any]]) -> None:
         s3 = aws.client("s3")
-        page = s3.list_object_versions(Bucket=self._bucket, Prefix=prefix, MaxKeys=limit)
-        entries = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
-        if not entries:
-            return 0
-        doomed = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
-        reply = s3.delete_objects(Bucket=self._bucket, Delete={"Objects": doomed, "Quiet": True})
-        if reply.get("Errors"):
-            raise Unavailable("object storage is unavailable")
-        return len(doomed)
+        for batch in batched(entries, _AT_ONCE, strict=False):
+            doomed = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in batch]
+            reply = s3.delete_objects(Bucket=self._bucket, Delete={"Objects": doomed, "Quiet": True})
+            if refused := [error for error in reply.get("Errors", ()) if error.get("Code") not in _ABSENT]:
+                raise Unavailable(f"object storage did not delete {len(refused)} objects")
 
     async def presign_get(
         self, key: str, *, filename: str, content_type: str, version_id: str | None = None, expires_in: int = 300
@@ -168,6 +219,23 @@ class S3Storage:
             return str(s3.generate_presigned_url("get_object", Params=parameters, ExpiresIn=expires_in))
 
         return await aws.call("object storage", sign) or ""
+
+    async def presign_post(self, key: str, *, content_type: str, sizes: tuple[int, int], expires_in: int) -> PresignedPost:
+        """See `ObjectStorage.presign_post`. The policy names the exact key and type; S3 refuses whatever else is sent."""
+
+        def sign() -> PresignedPost:
+            signed = aws.client("s3", self._public_url or None).generate_presigned_post(
+                Bucket=self._bucket,
+                Key=key,
+                Fields={"Content-Type": content_type},
+                Conditions=[{"Content-Type": content_type}, ["content-length-range", *sizes]],
+                ExpiresIn=expires_in,
+            )
+            return PresignedPost(str(signed["url"]), dict(signed["fields"]))
+
+        signed = await aws.call("object storage", sign)
+        assert signed is not None  # no code of an absent thing was given
+        return signed
 
     def _address(self, key: str, version_id: str | None) -> dict[str, str]:
         version = {"VersionId": version_id} if version_id else {}
