@@ -51,7 +51,7 @@ class Area(Function):
 
 
 AREAS: tuple[Area, ...] = (
-    Area("auth", prefixes=("auth", "api-keys"), memory=1024),
+    Area("auth", prefixes=("auth", "api-keys", "users", "tenant"), memory=1024),
     Area("documents", prefixes=("documents",)),
     Area("rag", prefixes=("rag", "query"), layers=_MODEL, memory=2048, timeout=900, provider_keys=True, streaming=True),
     Area(

@@ -17,24 +17,58 @@ PLATFORM_TABLES = {
     "rate_buckets",  # public routes are limited before a tenant is known
 }
 # Policies beside tenant, owner and definer: what the relay may see of every tenant.
-RELAY_POLICIES = {("outbox", "*"), ("document_versions", "r")}
-RELAY_RIGHTS = {"outbox": "DELETE,SELECT,UPDATE", "document_versions": "SELECT", "rate_buckets": "DELETE,SELECT"}
+RELAY_POLICIES = {
+    ("outbox", "*"),
+    ("document_versions", "r"),
+    ("documents", "r"),
+    ("erasures", "r"),
+    ("refresh_tokens", "*"),
+    ("idempotency_keys", "*"),
+    ("api_keys", "*"),
+}
+RELAY_RIGHTS = {
+    "outbox": "DELETE,SELECT,UPDATE",
+    "rate_buckets": "DELETE,SELECT",
+    "erasures": "SELECT",
+    "refresh_tokens": "DELETE",
+    "idempotency_keys": "DELETE",
+    "api_keys": "DELETE",
+}
+# Where it may not read whole rows: nothing secret, nothing of a document's content.
+RELAY_COLUMNS = {
+    "documents": {"tenant_id", "id", "deleted_at", "objects_removed_at"},
+    "document_versions": {
+        "tenant_id", "document_id", "version", "status", "created_at", "updated_at", "upload_expires_at", "waiting_since",
+    },
+    "refresh_tokens": {"ctid", "tenant_id", "family_id", "parent_id", "idle_expires_at"},
+    "idempotency_keys": {"ctid", "expires_at"},
+    "api_keys": {"ctid", "expires_at", "revoked_at"},
+}  # fmt: skip
 # Unique over the whole deployment, because they are looked up before a tenant is known.
-GLOBAL_KEYS = {"users_email", "refresh_tokens_hash", "api_keys_key_id"}
+GLOBAL_KEYS = {"users_email", "refresh_tokens_hash", "api_keys_key_id", "invitations_hash", "password_resets_hash"}
 # Every function that runs with atrium_definer's rights: it sees all tenants' rows, so its body is reviewed.
 DEFINER_FUNCTIONS = {
+    "auth_accept",
     "auth_admit_key",
     "auth_admit_user",
+    "auth_forgot",
     "auth_login",
     "auth_login_failed",
     "auth_operator",
+    "auth_operator_digest",
     "auth_refresh",
     "auth_register",
+    "auth_reset",
+    "auth_take",
     "auth_throttle",
+    "erase_rows",
+    "erase_tenant",
+    "platform_figures",
     "search_chunks",
 }
 # Parts of those, which nobody else may call.
 DEFINER_PARTS = {
+    "key_matches",
     "matching_chunks",
     "nearest_chunks",
     "question_words",
@@ -43,6 +77,7 @@ DEFINER_PARTS = {
     "space_partition",
     "take_token",
     "take_tokens",
+    "tenant_tables",
 }
 # Functions and procedures of the migrator's, with the caller's rights.
 INVOKER_FUNCTIONS = {"current_tenant", "text_vector", "protect", "declare_embedding_space"}
@@ -142,6 +177,15 @@ class TestTables:
                WHERE c.relnamespace = 'atrium'::regnamespace AND e.grantee = 'atrium_relay'::regrole GROUP BY 1"""
         )
         assert {row["relname"]: row["rights"] for row in rows} == RELAY_RIGHTS
+
+    def test_the_relay_reads_these_columns_and_no_others(self, catalog: Catalog) -> None:
+        rows = catalog.rows(
+            """SELECT c.relname, array_agg(a.attname::text) AS columns, array_agg(DISTINCT e.privilege_type) AS rights
+               FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid, aclexplode(a.attacl) e
+               WHERE c.relnamespace = 'atrium'::regnamespace AND e.grantee = 'atrium_relay'::regrole GROUP BY 1"""
+        )
+        assert {row["relname"]: set(row["columns"]) for row in rows} == RELAY_COLUMNS
+        assert all(row["rights"] == ["SELECT"] for row in rows)
 
     def test_nobody_but_the_owner_truncates_references_or_triggers(self, catalog: Catalog) -> None:
         rows = catalog.rows(

@@ -32,6 +32,10 @@ def samples(tenant: UUID) -> dict[str, Row]:
             "id": uuid4(), "name": "a key", "key_id": uuid4().hex, "mac": bytes(32), "pepper_kid": "p", "last_four": "abcd",
             "role": "member", "created_by": "user:1",
         },
+        "invitations": {
+            "id": uuid4(), "email": f"{uuid4()}@example.com", "role": "member", "token_hash": uuid4().bytes * 2, "expires_at": SOON,
+        },
+        "password_resets": {"user_id": user, "token_hash": uuid4().bytes * 2, "expires_at": SOON},
         "idempotency_keys": {
             "subject": "user:1", "route": "POST /", "key": "k", "fingerprint": bytes(32), "resource_id": uuid4(),
             "lease_until": SOON, "expires_at": SOON,
@@ -49,6 +53,7 @@ def samples(tenant: UUID) -> dict[str, Row]:
             "char_start": 0, "char_end": 4, "text": "text", "embedding": "[1,-1,0.5,0]",
         },
         "tenant_indexes": {"space_id": 1001, "chunks": 1},
+        "erasures": {"requested_by": "user"},
     }  # fmt: skip
     return {table: {"tenant_id": tenant} | row for table, row in rows.items()}
 

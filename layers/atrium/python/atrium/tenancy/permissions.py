@@ -14,11 +14,13 @@ class Permission(StrEnum):
     DOCUMENTS_WRITE = "documents:write"
     RAG_QUERY = "rag:query"
     API_KEYS_MANAGE = "api_keys:manage"
+    USERS_MANAGE = "users:manage"
+    TENANT_MANAGE = "tenant:manage"
 
 
 _VIEWER: Final = frozenset({Permission.DOCUMENTS_READ, Permission.RAG_QUERY})
 _MEMBER: Final = _VIEWER | {Permission.DOCUMENTS_WRITE}
-_ADMIN: Final = _MEMBER | {Permission.API_KEYS_MANAGE}
+_ADMIN: Final = _MEMBER | {Permission.API_KEYS_MANAGE, Permission.USERS_MANAGE, Permission.TENANT_MANAGE}
 ROLES: Final = {Role.VIEWER: _VIEWER, Role.MEMBER: _MEMBER, Role.ADMIN: _ADMIN}
 
 
