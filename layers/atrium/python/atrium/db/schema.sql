@@ -23,6 +23,34 @@ CREATE TYPE atrium.rate_state AS (
 
 ALTER TYPE atrium.rate_state OWNER TO atrium_definer;
 
+-- auth_accept(bytea, text, text)
+
+CREATE FUNCTION atrium.auth_accept(hash bytea, password text, request text, OUT outcome text, OUT tenant_id uuid, OUT id uuid) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    invited  invitations;
+BEGIN
+    DELETE FROM invitations i WHERE i.token_hash = hash AND i.expires_at > now() RETURNING i.* INTO invited;
+    IF invited.id IS NULL THEN
+        outcome := 'unknown';
+        RETURN;
+    END IF;
+    INSERT INTO users (tenant_id, id, email, password_hash, role)
+    VALUES (invited.tenant_id, invited.id, invited.email, password, invited.role);
+    INSERT INTO audit_log (tenant_id, id, actor, action, target, request_id)
+    VALUES (invited.tenant_id, uuidv7(), 'user:' || invited.id, 'user.accepted', 'user:' || invited.id, request);
+    outcome := 'ok';
+    tenant_id := invited.tenant_id;
+    id := invited.id;
+EXCEPTION WHEN unique_violation THEN
+    outcome := 'taken';
+END
+$$;
+
+ALTER FUNCTION atrium.auth_accept(hash bytea, password text, request text, OUT outcome text, OUT tenant_id uuid, OUT id uuid) OWNER TO atrium_definer;
+
 -- auth_admit_key(text, text[], bytea[], double precision, double precision, text, double precision)
 
 CREATE FUNCTION atrium.auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, caller text, per_minute double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state) RETURNS record
@@ -31,16 +59,18 @@ CREATE FUNCTION atrium.auth_admit_key(presented text, kids text[], macs bytea[],
     AS $$
 DECLARE
     found_key  api_keys;
-    position   integer;
+    matches    boolean := false;
 BEGIN
     SELECT k.* INTO found_key FROM api_keys k
      WHERE k.key_id = presented AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now());
-    position := array_position(kids, found_key.pepper_kid);
-    IF found_key.id IS NOT NULL AND position IS NULL THEN
+    IF found_key.id IS NOT NULL THEN
+        matches := key_matches(found_key, kids, macs);
+    END IF;
+    IF matches IS NULL THEN
         outcome := 'unknown_pepper';
         RETURN;
     END IF;
-    IF found_key.id IS NULL OR macs[position] <> found_key.mac THEN
+    IF NOT matches THEN
         rate := auth_throttle(ARRAY[caller], per_minute);
         outcome := CASE WHEN rate.granted THEN 'unknown' ELSE 'limited' END;
         RETURN;
@@ -82,6 +112,31 @@ END
 $$;
 
 ALTER FUNCTION atrium.auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, caller text, per_minute double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state) OWNER TO atrium_definer;
+
+-- auth_forgot(text, bytea, interval, text)
+
+CREATE FUNCTION atrium.auth_forgot(address text, hash bytea, life interval, request text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    member  users;
+BEGIN
+    SELECT u.* INTO member FROM users u WHERE u.email = address AND u.disabled_at IS NULL;
+    IF member.id IS NULL THEN
+        RETURN false;
+    END IF;
+    INSERT INTO password_resets AS r (tenant_id, user_id, token_hash, expires_at)
+    VALUES (member.tenant_id, member.id, hash, now() + life)
+    ON CONFLICT ON CONSTRAINT password_resets_pkey
+    DO UPDATE SET token_hash = excluded.token_hash, created_at = now(), expires_at = excluded.expires_at;
+    INSERT INTO audit_log (tenant_id, id, actor, action, target, request_id)
+    VALUES (member.tenant_id, uuidv7(), 'anonymous', 'auth.reset_requested', 'user:' || member.id, request);
+    RETURN true;
+END
+$$;
+
+ALTER FUNCTION atrium.auth_forgot(address text, hash bytea, life interval, request text) OWNER TO atrium_definer;
 
 -- auth_login(text, text[], double precision)
 
@@ -133,6 +188,24 @@ END
 $$;
 
 ALTER FUNCTION atrium.auth_operator(presented text, kids text[], macs bytea[], caller text, per_minute double precision, OUT outcome text, OUT rate atrium.rate_state) OWNER TO atrium_definer;
+
+-- auth_operator_digest(text, bytea, double precision)
+
+CREATE FUNCTION atrium.auth_operator_digest(presented text, key_digest bytea, per_minute double precision, OUT outcome text, OUT rate atrium.rate_state) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF EXISTS (SELECT FROM operator_keys k WHERE k.key_id = presented AND k.digest = key_digest AND k.revoked_at IS NULL) THEN
+        outcome := 'ok';
+        RETURN;
+    END IF;
+    rate := auth_throttle(ARRAY['operator:guesses'], per_minute);
+    outcome := CASE WHEN rate.granted THEN 'unknown' ELSE 'limited' END;
+END
+$$;
+
+ALTER FUNCTION atrium.auth_operator_digest(presented text, key_digest bytea, per_minute double precision, OUT outcome text, OUT rate atrium.rate_state) OWNER TO atrium_definer;
 
 -- auth_refresh(bytea, uuid, bytea, interval, text, text[], double precision)
 
@@ -213,6 +286,42 @@ $$;
 
 ALTER FUNCTION atrium.auth_register(tenant uuid, organisation text, member uuid, address text, hash text, actor text, request text) OWNER TO atrium_definer;
 
+-- auth_reset(bytea, text, text)
+
+CREATE FUNCTION atrium.auth_reset(hash bytea, password text, request text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    used  password_resets;
+BEGIN
+    DELETE FROM password_resets r WHERE r.token_hash = hash AND r.expires_at > now() RETURNING r.* INTO used;
+    UPDATE users u SET password_hash = password, token_version = u.token_version + 1
+     WHERE u.tenant_id = used.tenant_id AND u.id = used.user_id AND u.disabled_at IS NULL;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE refresh_tokens t SET revoked_at = now()
+     WHERE t.tenant_id = used.tenant_id AND t.user_id = used.user_id AND t.revoked_at IS NULL;
+    INSERT INTO audit_log (tenant_id, id, actor, action, target, request_id)
+    VALUES (used.tenant_id, uuidv7(), 'user:' || used.user_id, 'auth.password_reset', 'user:' || used.user_id, request);
+    RETURN true;
+END
+$$;
+
+ALTER FUNCTION atrium.auth_reset(hash bytea, password text, request text) OWNER TO atrium_definer;
+
+-- auth_take(text[], double precision[], double precision[])
+
+CREATE FUNCTION atrium.auth_take(buckets text[], capacities double precision[], per_second double precision[]) RETURNS atrium.rate_state
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+    SELECT take_tokens(buckets, capacities, per_second)
+$$;
+
+ALTER FUNCTION atrium.auth_take(buckets text[], capacities double precision[], per_second double precision[]) OWNER TO atrium_definer;
+
 -- auth_throttle(text[], double precision)
 
 CREATE FUNCTION atrium.auth_throttle(buckets text[], per_minute double precision) RETURNS atrium.rate_state
@@ -271,6 +380,113 @@ END
 $$;
 
 ALTER PROCEDURE atrium.declare_embedding_space(IN space smallint, IN space_model text, IN space_dimensions integer, IN space_max_tokens integer) OWNER TO atrium_migrator;
+
+-- erase_rows(integer)
+
+CREATE FUNCTION atrium.erase_rows(most integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    tenant  uuid := atrium.required_tenant();
+    target  regclass;
+    gone    bigint;
+    total   bigint := 0;
+BEGIN
+    IF NOT EXISTS (SELECT FROM erasures e WHERE e.tenant_id = tenant) THEN
+        RAISE EXCEPTION 'nobody asked to erase this tenant' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    FOR target IN SELECT * FROM tenant_tables() LOOP
+        EXECUTE format('DELETE FROM %1$s WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM %1$s t WHERE t.tenant_id = $1 LIMIT $2))', target)
+        USING tenant, most;
+        GET DIAGNOSTICS gone = ROW_COUNT;
+        total := total + gone;
+    END LOOP;
+    IF total = 0 THEN
+        -- Waits for those who are writing; what they wrote goes along, or with the next call.
+        DELETE FROM tenants t WHERE t.tenant_id = tenant;
+        GET DIAGNOSTICS total = ROW_COUNT;
+    END IF;
+    RETURN total;
+END
+$_$;
+
+ALTER FUNCTION atrium.erase_rows(most integer) OWNER TO atrium_definer;
+
+-- erase_tenant(text, text, text)
+
+CREATE FUNCTION atrium.erase_tenant(confirmation text, requester text, request text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    tenant  uuid := atrium.required_tenant();
+    target  regclass;
+BEGIN
+    PERFORM FROM tenants t WHERE t.tenant_id = tenant AND t.name = confirmation FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO erasures (tenant_id, requested_by, request_id) VALUES (tenant, requester, request) ON CONFLICT DO NOTHING;
+    FOR target IN SELECT * FROM tenant_tables() LOOP
+        -- There may be millions of these.
+        CONTINUE WHEN target::text IN ('documents', 'document_versions', 'drop_writes', 'audit_log', 'outbox') OR target::text LIKE 'chunks\_%';
+        EXECUTE format('DELETE FROM %s WHERE tenant_id = $1', target) USING tenant;
+    END LOOP;
+    UPDATE tenants t SET name = 'erased', settings = '{}' WHERE t.tenant_id = tenant;
+    RETURN true;
+END
+$_$;
+
+ALTER FUNCTION atrium.erase_tenant(confirmation text, requester text, request text) OWNER TO atrium_definer;
+
+-- api_keys
+
+CREATE TABLE atrium.api_keys (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    key_id text NOT NULL,
+    mac bytea NOT NULL,
+    pepper_kid text NOT NULL,
+    last_four text NOT NULL,
+    role text NOT NULL,
+    scopes text[] DEFAULT '{}'::text[] NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    previous_mac bytea,
+    previous_pepper_kid text,
+    previous_until timestamp with time zone,
+    rotation_id uuid,
+    CONSTRAINT api_keys_check CHECK ((num_nulls(previous_mac, previous_pepper_kid, previous_until) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT api_keys_mac_check CHECK ((length(mac) = 32)),
+    CONSTRAINT api_keys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+    CONSTRAINT api_keys_previous_mac_check CHECK ((length(previous_mac) = 32)),
+    CONSTRAINT api_keys_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'member'::text, 'viewer'::text])))
+);
+
+ALTER TABLE ONLY atrium.api_keys FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.api_keys OWNER TO atrium_migrator;
+
+-- key_matches(atrium.api_keys, text[], bytea[])
+
+CREATE FUNCTION atrium.key_matches(found atrium.api_keys, kids text[], macs bytea[]) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+    SELECT CASE WHEN bool_or(macs[array_position(kids, s.kid)] = s.mac) THEN true
+                WHEN bool_or(array_position(kids, s.kid) IS NULL) THEN NULL
+                ELSE false END
+      FROM (VALUES (found.pepper_kid, found.mac, true),
+                   (found.previous_pepper_kid, found.previous_mac, found.previous_until > now())) s (kid, mac, living)
+     WHERE s.living
+$$;
+
+ALTER FUNCTION atrium.key_matches(found atrium.api_keys, kids text[], macs bytea[]) OWNER TO atrium_definer;
 
 -- matching_chunks(smallint, text, uuid[], integer, integer)
 
@@ -354,6 +570,44 @@ $_$;
 
 ALTER FUNCTION atrium.nearest_chunks(space smallint, question public.halfvec, scope uuid[], width integer, top integer) OWNER TO atrium_definer;
 
+-- platform_figures()
+
+CREATE FUNCTION atrium.platform_figures() RETURNS TABLE(name text, label text, value double precision)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 20
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    space   record;
+    chunks  double precision;
+BEGIN
+    RETURN QUERY SELECT 'tenants', '', count(*)::float8 FROM tenants;
+    RETURN QUERY SELECT 'documents', v.status, count(*)::float8
+        FROM documents d JOIN document_versions v ON v.tenant_id = d.tenant_id AND v.document_id = d.id AND v.version = d.latest_version
+        WHERE d.deleted_at IS NULL GROUP BY v.status;
+    RETURN QUERY SELECT 'versions_in_flight', v.status, count(*)::float8
+        FROM document_versions v WHERE v.status IN ('pending', 'processing') GROUP BY v.status;
+    RETURN QUERY SELECT 'oldest_unfinished', '', coalesce(extract(epoch FROM now() - min(v.created_at)), 0)::float8
+        FROM document_versions v JOIN documents d ON d.tenant_id = v.tenant_id AND d.id = v.document_id AND d.deleted_at IS NULL
+        WHERE v.status IN ('pending', 'processing');
+    RETURN QUERY SELECT 'outbox_unpublished', '', count(*)::float8 FROM outbox o WHERE o.published_at IS NULL;
+    RETURN QUERY SELECT 'outbox_oldest', '', coalesce(extract(epoch FROM now() - min(o.created_at)), 0)::float8
+        FROM outbox o WHERE o.published_at IS NULL;
+    RETURN QUERY SELECT 'erasures_open', '', count(*)::float8 FROM erasures e WHERE e.finished_at IS NULL;
+    RETURN QUERY SELECT 'database_size', '', pg_database_size(current_database())::float8;
+    FOR space IN SELECT s.id, s.model FROM embedding_spaces s ORDER BY s.id LOOP
+        -- Counting millions takes seconds; the planner's estimate is good enough for those.
+        SELECT c.reltuples INTO chunks FROM pg_class c WHERE c.oid = space_partition(space.id);
+        IF chunks < 100000 THEN
+            EXECUTE format('SELECT count(*) FROM %s', space_partition(space.id)) INTO chunks;
+        END IF;
+        RETURN QUERY SELECT 'chunks', space.model, chunks;
+    END LOOP;
+END
+$$;
+
+ALTER FUNCTION atrium.platform_figures() OWNER TO atrium_definer;
+
 -- protect(regclass)
 
 CREATE PROCEDURE atrium.protect(IN target regclass)
@@ -368,6 +622,7 @@ BEGIN
            WITH CHECK (tenant_id = (SELECT nullif(current_setting(''app.tenant_id'', true), '''')::uuid))', target);
     EXECUTE format('CREATE POLICY owner ON %s FOR ALL TO atrium_migrator USING (true) WITH CHECK (true)', target);
     EXECUTE format('CREATE POLICY definer ON %s FOR ALL TO atrium_definer USING (true) WITH CHECK (true)', target);
+    EXECUTE format('GRANT SELECT (tenant_id, ctid), DELETE ON %s TO atrium_definer', target);
 END
 $$;
 
@@ -519,6 +774,14 @@ $$;
 
 ALTER FUNCTION atrium.space_partition(space smallint) OWNER TO atrium_definer;
 
+-- stemmed_vector(text, text)
+
+CREATE FUNCTION atrium.stemmed_vector(language text, content text) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE language WHEN 'en'::text THEN to_tsvector('english'::regconfig, content) WHEN 'de'::text THEN to_tsvector('german'::regconfig, content) WHEN 'fr'::text THEN to_tsvector('french'::regconfig, content) WHEN 'es'::text THEN to_tsvector('spanish'::regconfig, content) WHEN 'ar'::text THEN to_tsvector('arabic'::regconfig, content) WHEN 'ca'::text THEN to_tsvector('catalan'::regconfig, content) WHEN 'da'::text THEN to_tsvector('danish'::regconfig, content) WHEN 'el'::text THEN to_tsvector('greek'::regconfig, content) WHEN 'et'::text THEN to_tsvector('estonian'::regconfig, content) WHEN 'eu'::text THEN to_tsvector('basque'::regconfig, content) WHEN 'fi'::text THEN to_tsvector('finnish'::regconfig, content) WHEN 'ga'::text THEN to_tsvector('irish'::regconfig, content) WHEN 'hi'::text THEN to_tsvector('hindi'::regconfig, content) WHEN 'hu'::text THEN to_tsvector('hungarian'::regconfig, content) WHEN 'hy'::text THEN to_tsvector('armenian'::regconfig, content) WHEN 'id'::text THEN to_tsvector('indonesian'::regconfig, content) WHEN 'it'::text THEN to_tsvector('italian'::regconfig, content) WHEN 'lt'::text THEN to_tsvector('lithuanian'::regconfig, content) WHEN 'ne'::text THEN to_tsvector('nepali'::regconfig, content) WHEN 'nl'::text THEN to_tsvector('dutch'::regconfig, content) WHEN 'no'::text THEN to_tsvector('norwegian'::regconfig, content) WHEN 'pt'::text THEN to_tsvector('portuguese'::regconfig, content) WHEN 'ro'::text THEN to_tsvector('romanian'::regconfig, content) WHEN 'ru'::text THEN to_tsvector('russian'::regconfig, content) WHEN 'sr'::text THEN to_tsvector('serbian'::regconfig, content) WHEN 'sv'::text THEN to_tsvector('swedish'::regconfig, content) WHEN 'ta'::text THEN to_tsvector('tamil'::regconfig, content) WHEN 'tr'::text THEN to_tsvector('turkish'::regconfig, content) WHEN 'yi'::text THEN to_tsvector('yiddish'::regconfig, content) ELSE to_tsvector('simple'::regconfig, content) END;
+
+ALTER FUNCTION atrium.stemmed_vector(language text, content text) OWNER TO atrium_migrator;
+
 -- take_token(text, double precision, double precision)
 
 CREATE FUNCTION atrium.take_token(bucket_name text, capacity double precision, per_second double precision) RETURNS atrium.rate_state
@@ -572,39 +835,54 @@ $$;
 
 ALTER FUNCTION atrium.take_tokens(buckets text[], capacities double precision[], per_second double precision[]) OWNER TO atrium_definer;
 
+-- tenant_tables()
+
+CREATE FUNCTION atrium.tenant_tables() RETURNS SETOF regclass
+    LANGUAGE sql STABLE
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+    SELECT c.oid::regclass FROM pg_class c
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+    WHERE c.relnamespace = 'atrium'::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('tenants', 'erasures')
+    ORDER BY c.oid
+$$;
+
+ALTER FUNCTION atrium.tenant_tables() OWNER TO atrium_definer;
+
+-- unspaced_letters()
+
+CREATE FUNCTION atrium.unspaced_letters() RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (('[\u3005\u3007\u3041-\u3096\u309D-\u309F\u30A1-\u30FA\u30FC-\u30FF\u3131-\u318E\u31F0-\u31FF\u3400-\u4DBF\u4E00-\u9FFF'::text || '\uAC00-\uD7A3\uF900-\uFAFF\uFF66-\uFF9F\U00020000-\U0003FFFF]+|[\u0E01-\u0E3A\u0E40-\u0E4E\u0E81-\u0ECE\u0EDC-\u0EDF'::text) || '\u1000-\u103F\u1780-\u17D3]+'::text);
+
+ALTER FUNCTION atrium.unspaced_letters() OWNER TO atrium_migrator;
+
+-- unspaced_vector(text)
+
+CREATE FUNCTION atrium.unspaced_vector(content text) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (COALESCE(string_agg(format('''%s'':%s'::text, parts.part, LEAST(parts.at, (16383)::bigint)), ' '::text), ''::text))::tsvector AS "coalesce"
+    FROM ( SELECT substr(sized.run, i.i, sized.size) AS part,
+             row_number() OVER () AS at
+            FROM regexp_matches(unspaced_vector.content, atrium.unspaced_letters(), 'g'::text) found(runs),
+             LATERAL ( SELECT found.runs[1] AS run,
+                         CASE
+                             WHEN (found.runs[1] < ' '::text) THEN 3
+                             ELSE 2
+                         END AS size) sized,
+             LATERAL generate_series(1, GREATEST(((length(sized.run) - sized.size) + 1), 1)) i(i)) parts;
+END;
+
+ALTER FUNCTION atrium.unspaced_vector(content text) OWNER TO atrium_migrator;
+
 -- text_vector(text, text)
 
 CREATE FUNCTION atrium.text_vector(language text, content text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE language WHEN 'en'::text THEN to_tsvector('english'::regconfig, content) WHEN 'de'::text THEN to_tsvector('german'::regconfig, content) WHEN 'fr'::text THEN to_tsvector('french'::regconfig, content) WHEN 'es'::text THEN to_tsvector('spanish'::regconfig, content) ELSE to_tsvector('simple'::regconfig, content) END;
+    RETURN CASE WHEN ((octet_length(content) > length(content)) AND (content ~ atrium.unspaced_letters())) THEN (atrium.stemmed_vector(language, regexp_replace(NORMALIZE(content, NFKC), (atrium.unspaced_letters() || '|[\u3000-\u303F\u30FB]'::text), ' '::text, 'g'::text)) || atrium.unspaced_vector(NORMALIZE(content, NFKC))) ELSE atrium.stemmed_vector(language, content) END;
 
 ALTER FUNCTION atrium.text_vector(language text, content text) OWNER TO atrium_migrator;
-
--- api_keys
-
-CREATE TABLE atrium.api_keys (
-    tenant_id uuid NOT NULL,
-    id uuid NOT NULL,
-    name text NOT NULL,
-    key_id text NOT NULL,
-    mac bytea NOT NULL,
-    pepper_kid text NOT NULL,
-    last_four text NOT NULL,
-    role text NOT NULL,
-    scopes text[] DEFAULT '{}'::text[] NOT NULL,
-    created_by text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    expires_at timestamp with time zone,
-    revoked_at timestamp with time zone,
-    last_used_at timestamp with time zone,
-    CONSTRAINT api_keys_mac_check CHECK ((length(mac) = 32)),
-    CONSTRAINT api_keys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
-    CONSTRAINT api_keys_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'member'::text, 'viewer'::text])))
-);
-
-ALTER TABLE ONLY atrium.api_keys FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE atrium.api_keys OWNER TO atrium_migrator;
 
 -- audit_log
 
@@ -654,6 +932,25 @@ ALTER TABLE ONLY atrium.chunks FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.chunks OWNER TO atrium_migrator;
 
+-- collections
+
+CREATE TABLE atrium.collections (
+    tenant_id uuid NOT NULL,
+    name text NOT NULL,
+    chunking jsonb DEFAULT '{}'::jsonb NOT NULL,
+    embedding_model text NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT collections_chunking_check CHECK ((jsonb_typeof(chunking) = 'object'::text)),
+    CONSTRAINT collections_metadata_check CHECK ((jsonb_typeof(metadata) = 'object'::text)),
+    CONSTRAINT collections_name_check CHECK ((name ~ '^[a-z0-9._-]{1,64}$'::text))
+);
+
+ALTER TABLE ONLY atrium.collections FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.collections OWNER TO atrium_migrator;
+
 -- document_versions
 
 CREATE TABLE atrium.document_versions (
@@ -681,8 +978,14 @@ CREATE TABLE atrium.document_versions (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     ready_at timestamp with time zone,
+    upload_expires_at timestamp with time zone,
+    waiting_since timestamp with time zone,
+    started_at timestamp with time zone,
+    chunking jsonb,
+    password bytea,
     CONSTRAINT document_versions_check CHECK (((status = 'failed'::text) = (error_type IS NOT NULL))),
     CONSTRAINT document_versions_check1 CHECK (((status <> 'processing'::text) OR (stage IS NOT NULL))),
+    CONSTRAINT document_versions_chunking_check CHECK ((jsonb_typeof(chunking) = 'object'::text)),
     CONSTRAINT document_versions_progress_check CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
     CONSTRAINT document_versions_sha256_check CHECK ((length(sha256) = 32)),
     CONSTRAINT document_versions_size_check CHECK ((size >= 0)),
@@ -710,6 +1013,7 @@ CREATE TABLE atrium.documents (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     deleted_at timestamp with time zone,
+    objects_removed_at timestamp with time zone,
     CONSTRAINT documents_collection_check CHECK ((collection ~ '^[a-z0-9._-]{1,64}$'::text)),
     CONSTRAINT documents_latest_version_check CHECK ((latest_version >= 1)),
     CONSTRAINT documents_metadata_check CHECK ((jsonb_typeof(metadata) = 'object'::text)),
@@ -719,6 +1023,21 @@ CREATE TABLE atrium.documents (
 ALTER TABLE ONLY atrium.documents FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.documents OWNER TO atrium_migrator;
+
+-- drop_writes
+
+CREATE TABLE atrium.drop_writes (
+    tenant_id uuid NOT NULL,
+    object_key text NOT NULL,
+    sequencer text NOT NULL,
+    object_version_id text NOT NULL,
+    document_id uuid,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY atrium.drop_writes FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.drop_writes OWNER TO atrium_migrator;
 
 -- embedding_spaces
 
@@ -732,6 +1051,25 @@ CREATE TABLE atrium.embedding_spaces (
 );
 
 ALTER TABLE atrium.embedding_spaces OWNER TO atrium_migrator;
+
+-- erasures
+
+CREATE TABLE atrium.erasures (
+    tenant_id uuid NOT NULL,
+    requested_at timestamp with time zone DEFAULT now() NOT NULL,
+    requested_by text NOT NULL,
+    request_id text DEFAULT ''::text NOT NULL,
+    rows_removed bigint DEFAULT 0 NOT NULL,
+    objects_removed bigint DEFAULT 0 NOT NULL,
+    emptied_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    CONSTRAINT erasures_check CHECK (((finished_at IS NULL) OR (emptied_at IS NOT NULL))),
+    CONSTRAINT erasures_requested_by_check CHECK ((requested_by = ANY (ARRAY['user'::text, 'api_key'::text, 'worker'::text])))
+);
+
+ALTER TABLE ONLY atrium.erasures FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.erasures OWNER TO atrium_migrator;
 
 -- idempotency_keys
 
@@ -759,6 +1097,25 @@ ALTER TABLE ONLY atrium.idempotency_keys FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.idempotency_keys OWNER TO atrium_migrator;
 
+-- invitations
+
+CREATE TABLE atrium.invitations (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    email text NOT NULL,
+    role text NOT NULL,
+    token_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT invitations_email_check CHECK ((email = lower(email))),
+    CONSTRAINT invitations_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'member'::text, 'viewer'::text]))),
+    CONSTRAINT invitations_token_hash_check CHECK ((length(token_hash) = 32))
+);
+
+ALTER TABLE ONLY atrium.invitations FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.invitations OWNER TO atrium_migrator;
+
 -- operator_keys
 
 CREATE TABLE atrium.operator_keys (
@@ -767,6 +1124,8 @@ CREATE TABLE atrium.operator_keys (
     pepper_kid text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     revoked_at timestamp with time zone,
+    digest bytea,
+    CONSTRAINT operator_keys_digest_check CHECK ((length(digest) = 32)),
     CONSTRAINT operator_keys_mac_check CHECK ((length(mac) = 32))
 );
 
@@ -790,6 +1149,21 @@ CREATE TABLE atrium.outbox (
 ALTER TABLE ONLY atrium.outbox FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.outbox OWNER TO atrium_migrator;
+
+-- password_resets
+
+CREATE TABLE atrium.password_resets (
+    tenant_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    token_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT password_resets_token_hash_check CHECK ((length(token_hash) = 32))
+);
+
+ALTER TABLE ONLY atrium.password_resets FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.password_resets OWNER TO atrium_migrator;
 
 -- rate_buckets
 
@@ -822,6 +1196,20 @@ CREATE TABLE atrium.refresh_tokens (
 ALTER TABLE ONLY atrium.refresh_tokens FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.refresh_tokens OWNER TO atrium_migrator;
+
+-- tenant_indexes
+
+CREATE TABLE atrium.tenant_indexes (
+    tenant_id uuid NOT NULL,
+    space_id smallint NOT NULL,
+    chunks bigint NOT NULL,
+    built_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT tenant_indexes_chunks_check CHECK ((chunks >= 0))
+);
+
+ALTER TABLE ONLY atrium.tenant_indexes FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.tenant_indexes OWNER TO atrium_migrator;
 
 -- tenants
 
@@ -883,6 +1271,11 @@ ALTER TABLE ONLY atrium.audit_log
 ALTER TABLE ONLY atrium.chunks
     ADD CONSTRAINT chunks_pkey PRIMARY KEY (space_id, tenant_id, id);
 
+-- collections collections_pkey
+
+ALTER TABLE ONLY atrium.collections
+    ADD CONSTRAINT collections_pkey PRIMARY KEY (tenant_id, name);
+
 -- document_versions document_versions_pkey
 
 ALTER TABLE ONLY atrium.document_versions
@@ -892,6 +1285,11 @@ ALTER TABLE ONLY atrium.document_versions
 
 ALTER TABLE ONLY atrium.documents
     ADD CONSTRAINT documents_pkey PRIMARY KEY (tenant_id, id);
+
+-- drop_writes drop_writes_pkey
+
+ALTER TABLE ONLY atrium.drop_writes
+    ADD CONSTRAINT drop_writes_pkey PRIMARY KEY (tenant_id, object_key);
 
 -- embedding_spaces embedding_spaces_model_key
 
@@ -903,10 +1301,25 @@ ALTER TABLE ONLY atrium.embedding_spaces
 ALTER TABLE ONLY atrium.embedding_spaces
     ADD CONSTRAINT embedding_spaces_pkey PRIMARY KEY (id);
 
+-- erasures erasures_pkey
+
+ALTER TABLE ONLY atrium.erasures
+    ADD CONSTRAINT erasures_pkey PRIMARY KEY (tenant_id);
+
 -- idempotency_keys idempotency_keys_pkey
 
 ALTER TABLE ONLY atrium.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (tenant_id, subject, route, key);
+
+-- invitations invitations_pkey
+
+ALTER TABLE ONLY atrium.invitations
+    ADD CONSTRAINT invitations_pkey PRIMARY KEY (tenant_id, id);
+
+-- invitations invitations_tenant_id_email_key
+
+ALTER TABLE ONLY atrium.invitations
+    ADD CONSTRAINT invitations_tenant_id_email_key UNIQUE (tenant_id, email);
 
 -- operator_keys operator_keys_pkey
 
@@ -918,6 +1331,11 @@ ALTER TABLE ONLY atrium.operator_keys
 ALTER TABLE ONLY atrium.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (tenant_id, id);
 
+-- password_resets password_resets_pkey
+
+ALTER TABLE ONLY atrium.password_resets
+    ADD CONSTRAINT password_resets_pkey PRIMARY KEY (tenant_id, user_id);
+
 -- rate_buckets rate_buckets_pkey
 
 ALTER TABLE ONLY atrium.rate_buckets
@@ -927,6 +1345,11 @@ ALTER TABLE ONLY atrium.rate_buckets
 
 ALTER TABLE ONLY atrium.refresh_tokens
     ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (tenant_id, id);
+
+-- tenant_indexes tenant_indexes_pkey
+
+ALTER TABLE ONLY atrium.tenant_indexes
+    ADD CONSTRAINT tenant_indexes_pkey PRIMARY KEY (tenant_id, space_id);
 
 -- tenants tenants_pkey
 
@@ -959,6 +1382,10 @@ CREATE INDEX document_versions_object ON atrium.document_versions USING btree (t
 
 CREATE INDEX document_versions_unfinished ON atrium.document_versions USING btree (tenant_id, updated_at) WHERE (status = ANY (ARRAY['pending'::text, 'processing'::text]));
 
+-- document_versions_waiting
+
+CREATE INDEX document_versions_waiting ON atrium.document_versions USING btree (tenant_id, waiting_since) WHERE ((status = 'pending'::text) AND (waiting_since IS NOT NULL));
+
 -- documents_list
 
 CREATE INDEX documents_list ON atrium.documents USING btree (tenant_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
@@ -967,13 +1394,41 @@ CREATE INDEX documents_list ON atrium.documents USING btree (tenant_id, created_
 
 CREATE UNIQUE INDEX documents_name ON atrium.documents USING btree (tenant_id, collection, name) WHERE (deleted_at IS NULL);
 
+-- documents_tombstones
+
+CREATE INDEX documents_tombstones ON atrium.documents USING btree (deleted_at) WHERE ((deleted_at IS NOT NULL) AND (objects_removed_at IS NULL));
+
+-- drop_writes_document
+
+CREATE INDEX drop_writes_document ON atrium.drop_writes USING btree (tenant_id, document_id);
+
+-- erasures_open
+
+CREATE INDEX erasures_open ON atrium.erasures USING btree (requested_at) WHERE (finished_at IS NULL);
+
 -- idempotency_keys_expiry
 
 CREATE INDEX idempotency_keys_expiry ON atrium.idempotency_keys USING btree (expires_at);
 
+-- invitations_hash
+
+CREATE UNIQUE INDEX invitations_hash ON atrium.invitations USING btree (token_hash);
+
+-- outbox_published
+
+CREATE INDEX outbox_published ON atrium.outbox USING btree (published_at) WHERE (published_at IS NOT NULL);
+
 -- outbox_unpublished
 
 CREATE INDEX outbox_unpublished ON atrium.outbox USING btree (created_at) WHERE (published_at IS NULL);
+
+-- password_resets_hash
+
+CREATE UNIQUE INDEX password_resets_hash ON atrium.password_resets USING btree (token_hash);
+
+-- refresh_tokens_expiry
+
+CREATE INDEX refresh_tokens_expiry ON atrium.refresh_tokens USING btree (idle_expires_at);
 
 -- refresh_tokens_family
 
@@ -1006,6 +1461,11 @@ ALTER TABLE ONLY atrium.audit_log
 ALTER TABLE atrium.chunks
     ADD CONSTRAINT chunks_space_id_fkey FOREIGN KEY (space_id) REFERENCES atrium.embedding_spaces(id);
 
+-- collections collections_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.collections
+    ADD CONSTRAINT collections_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
+
 -- document_versions document_versions_tenant_id_document_id_fkey
 
 ALTER TABLE ONLY atrium.document_versions
@@ -1016,20 +1476,50 @@ ALTER TABLE ONLY atrium.document_versions
 ALTER TABLE ONLY atrium.documents
     ADD CONSTRAINT documents_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
 
+-- drop_writes drop_writes_tenant_id_document_id_fkey
+
+ALTER TABLE ONLY atrium.drop_writes
+    ADD CONSTRAINT drop_writes_tenant_id_document_id_fkey FOREIGN KEY (tenant_id, document_id) REFERENCES atrium.documents(tenant_id, id) ON DELETE CASCADE;
+
+-- drop_writes drop_writes_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.drop_writes
+    ADD CONSTRAINT drop_writes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
+
 -- idempotency_keys idempotency_keys_tenant_id_fkey
 
 ALTER TABLE ONLY atrium.idempotency_keys
     ADD CONSTRAINT idempotency_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
+
+-- invitations invitations_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.invitations
+    ADD CONSTRAINT invitations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
 
 -- outbox outbox_tenant_id_fkey
 
 ALTER TABLE ONLY atrium.outbox
     ADD CONSTRAINT outbox_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
 
+-- password_resets password_resets_tenant_id_user_id_fkey
+
+ALTER TABLE ONLY atrium.password_resets
+    ADD CONSTRAINT password_resets_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES atrium.users(tenant_id, id) ON DELETE CASCADE;
+
 -- refresh_tokens refresh_tokens_tenant_id_user_id_fkey
 
 ALTER TABLE ONLY atrium.refresh_tokens
     ADD CONSTRAINT refresh_tokens_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES atrium.users(tenant_id, id) ON DELETE CASCADE;
+
+-- tenant_indexes tenant_indexes_space_id_fkey
+
+ALTER TABLE ONLY atrium.tenant_indexes
+    ADD CONSTRAINT tenant_indexes_space_id_fkey FOREIGN KEY (space_id) REFERENCES atrium.embedding_spaces(id);
+
+-- tenant_indexes tenant_indexes_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.tenant_indexes
+    ADD CONSTRAINT tenant_indexes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
 
 -- users users_tenant_id_fkey
 
@@ -1048,6 +1538,10 @@ ALTER TABLE atrium.audit_log ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.chunks ENABLE ROW LEVEL SECURITY;
 
+-- collections
+
+ALTER TABLE atrium.collections ENABLE ROW LEVEL SECURITY;
+
 -- api_keys definer
 
 CREATE POLICY definer ON atrium.api_keys TO atrium_definer USING (true) WITH CHECK (true);
@@ -1060,6 +1554,10 @@ CREATE POLICY definer ON atrium.audit_log TO atrium_definer USING (true) WITH CH
 
 CREATE POLICY definer ON atrium.chunks TO atrium_definer USING (true) WITH CHECK (true);
 
+-- collections definer
+
+CREATE POLICY definer ON atrium.collections TO atrium_definer USING (true) WITH CHECK (true);
+
 -- document_versions definer
 
 CREATE POLICY definer ON atrium.document_versions TO atrium_definer USING (true) WITH CHECK (true);
@@ -1068,17 +1566,37 @@ CREATE POLICY definer ON atrium.document_versions TO atrium_definer USING (true)
 
 CREATE POLICY definer ON atrium.documents TO atrium_definer USING (true) WITH CHECK (true);
 
+-- drop_writes definer
+
+CREATE POLICY definer ON atrium.drop_writes TO atrium_definer USING (true) WITH CHECK (true);
+
+-- erasures definer
+
+CREATE POLICY definer ON atrium.erasures TO atrium_definer USING (true) WITH CHECK (true);
+
 -- idempotency_keys definer
 
 CREATE POLICY definer ON atrium.idempotency_keys TO atrium_definer USING (true) WITH CHECK (true);
+
+-- invitations definer
+
+CREATE POLICY definer ON atrium.invitations TO atrium_definer USING (true) WITH CHECK (true);
 
 -- outbox definer
 
 CREATE POLICY definer ON atrium.outbox TO atrium_definer USING (true) WITH CHECK (true);
 
+-- password_resets definer
+
+CREATE POLICY definer ON atrium.password_resets TO atrium_definer USING (true) WITH CHECK (true);
+
 -- refresh_tokens definer
 
 CREATE POLICY definer ON atrium.refresh_tokens TO atrium_definer USING (true) WITH CHECK (true);
+
+-- tenant_indexes definer
+
+CREATE POLICY definer ON atrium.tenant_indexes TO atrium_definer USING (true) WITH CHECK (true);
 
 -- tenants definer
 
@@ -1096,9 +1614,21 @@ ALTER TABLE atrium.document_versions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.documents ENABLE ROW LEVEL SECURITY;
 
+-- drop_writes
+
+ALTER TABLE atrium.drop_writes ENABLE ROW LEVEL SECURITY;
+
+-- erasures
+
+ALTER TABLE atrium.erasures ENABLE ROW LEVEL SECURITY;
+
 -- idempotency_keys
 
 ALTER TABLE atrium.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+-- invitations
+
+ALTER TABLE atrium.invitations ENABLE ROW LEVEL SECURITY;
 
 -- outbox
 
@@ -1116,6 +1646,10 @@ CREATE POLICY owner ON atrium.audit_log TO atrium_migrator USING (true) WITH CHE
 
 CREATE POLICY owner ON atrium.chunks TO atrium_migrator USING (true) WITH CHECK (true);
 
+-- collections owner
+
+CREATE POLICY owner ON atrium.collections TO atrium_migrator USING (true) WITH CHECK (true);
+
 -- document_versions owner
 
 CREATE POLICY owner ON atrium.document_versions TO atrium_migrator USING (true) WITH CHECK (true);
@@ -1124,17 +1658,37 @@ CREATE POLICY owner ON atrium.document_versions TO atrium_migrator USING (true) 
 
 CREATE POLICY owner ON atrium.documents TO atrium_migrator USING (true) WITH CHECK (true);
 
+-- drop_writes owner
+
+CREATE POLICY owner ON atrium.drop_writes TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- erasures owner
+
+CREATE POLICY owner ON atrium.erasures TO atrium_migrator USING (true) WITH CHECK (true);
+
 -- idempotency_keys owner
 
 CREATE POLICY owner ON atrium.idempotency_keys TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- invitations owner
+
+CREATE POLICY owner ON atrium.invitations TO atrium_migrator USING (true) WITH CHECK (true);
 
 -- outbox owner
 
 CREATE POLICY owner ON atrium.outbox TO atrium_migrator USING (true) WITH CHECK (true);
 
+-- password_resets owner
+
+CREATE POLICY owner ON atrium.password_resets TO atrium_migrator USING (true) WITH CHECK (true);
+
 -- refresh_tokens owner
 
 CREATE POLICY owner ON atrium.refresh_tokens TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- tenant_indexes owner
+
+CREATE POLICY owner ON atrium.tenant_indexes TO atrium_migrator USING (true) WITH CHECK (true);
 
 -- tenants owner
 
@@ -1144,17 +1698,41 @@ CREATE POLICY owner ON atrium.tenants TO atrium_migrator USING (true) WITH CHECK
 
 CREATE POLICY owner ON atrium.users TO atrium_migrator USING (true) WITH CHECK (true);
 
+-- password_resets
+
+ALTER TABLE atrium.password_resets ENABLE ROW LEVEL SECURITY;
+
 -- refresh_tokens
 
 ALTER TABLE atrium.refresh_tokens ENABLE ROW LEVEL SECURITY;
+
+-- api_keys relay
+
+CREATE POLICY relay ON atrium.api_keys TO atrium_relay USING (true) WITH CHECK (true);
 
 -- document_versions relay
 
 CREATE POLICY relay ON atrium.document_versions FOR SELECT TO atrium_relay USING (true);
 
+-- documents relay
+
+CREATE POLICY relay ON atrium.documents FOR SELECT TO atrium_relay USING (true);
+
+-- erasures relay
+
+CREATE POLICY relay ON atrium.erasures FOR SELECT TO atrium_relay USING (true);
+
+-- idempotency_keys relay
+
+CREATE POLICY relay ON atrium.idempotency_keys TO atrium_relay USING (true) WITH CHECK (true);
+
 -- outbox relay
 
 CREATE POLICY relay ON atrium.outbox TO atrium_relay USING (true) WITH CHECK (true);
+
+-- refresh_tokens relay
+
+CREATE POLICY relay ON atrium.refresh_tokens TO atrium_relay USING (true) WITH CHECK (true);
 
 -- api_keys tenant
 
@@ -1168,6 +1746,10 @@ CREATE POLICY tenant ON atrium.audit_log TO atrium_app USING ((tenant_id = ( SEL
 
 CREATE POLICY tenant ON atrium.chunks TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 
+-- collections tenant
+
+CREATE POLICY tenant ON atrium.collections TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
 -- document_versions tenant
 
 CREATE POLICY tenant ON atrium.document_versions TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
@@ -1176,17 +1758,37 @@ CREATE POLICY tenant ON atrium.document_versions TO atrium_app USING ((tenant_id
 
 CREATE POLICY tenant ON atrium.documents TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 
+-- drop_writes tenant
+
+CREATE POLICY tenant ON atrium.drop_writes TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- erasures tenant
+
+CREATE POLICY tenant ON atrium.erasures TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
 -- idempotency_keys tenant
 
 CREATE POLICY tenant ON atrium.idempotency_keys TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- invitations tenant
+
+CREATE POLICY tenant ON atrium.invitations TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 
 -- outbox tenant
 
 CREATE POLICY tenant ON atrium.outbox TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 
+-- password_resets tenant
+
+CREATE POLICY tenant ON atrium.password_resets TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
 -- refresh_tokens tenant
 
 CREATE POLICY tenant ON atrium.refresh_tokens TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- tenant_indexes tenant
+
+CREATE POLICY tenant ON atrium.tenant_indexes TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 
 -- tenants tenant
 
@@ -1195,6 +1797,10 @@ CREATE POLICY tenant ON atrium.tenants TO atrium_app USING ((tenant_id = ( SELEC
 -- users tenant
 
 CREATE POLICY tenant ON atrium.users TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- tenant_indexes
+
+ALTER TABLE atrium.tenant_indexes ENABLE ROW LEVEL SECURITY;
 
 -- tenants
 
@@ -1210,6 +1816,11 @@ GRANT USAGE ON SCHEMA atrium TO atrium_app;
 GRANT USAGE ON SCHEMA atrium TO atrium_relay;
 GRANT ALL ON SCHEMA atrium TO atrium_definer;
 
+-- FUNCTION auth_accept(hash bytea, password text, request text, OUT outcome text, OUT tenant_id uuid, OUT id uuid)
+
+REVOKE ALL ON FUNCTION atrium.auth_accept(hash bytea, password text, request text, OUT outcome text, OUT tenant_id uuid, OUT id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_accept(hash bytea, password text, request text, OUT outcome text, OUT tenant_id uuid, OUT id uuid) TO atrium_app;
+
 -- FUNCTION auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, caller text, per_minute double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state)
 
 REVOKE ALL ON FUNCTION atrium.auth_admit_key(presented text, kids text[], macs bytea[], key_rate double precision, tenant_rate double precision, caller text, per_minute double precision, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state) FROM PUBLIC;
@@ -1219,6 +1830,11 @@ GRANT ALL ON FUNCTION atrium.auth_admit_key(presented text, kids text[], macs by
 
 REVOKE ALL ON FUNCTION atrium.auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, caller text, per_minute double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state) FROM PUBLIC;
 GRANT ALL ON FUNCTION atrium.auth_admit_user(tenant uuid, member uuid, version integer, session uuid, user_rate double precision, tenant_rate double precision, caller text, per_minute double precision, OUT outcome text, OUT role text, OUT rate atrium.rate_state) TO atrium_app;
+
+-- FUNCTION auth_forgot(address text, hash bytea, life interval, request text)
+
+REVOKE ALL ON FUNCTION atrium.auth_forgot(address text, hash bytea, life interval, request text) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_forgot(address text, hash bytea, life interval, request text) TO atrium_app;
 
 -- FUNCTION auth_login(address text, buckets text[], per_minute double precision, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT password_hash text)
 
@@ -1235,6 +1851,11 @@ GRANT ALL ON FUNCTION atrium.auth_login_failed(address text, request text) TO at
 REVOKE ALL ON FUNCTION atrium.auth_operator(presented text, kids text[], macs bytea[], caller text, per_minute double precision, OUT outcome text, OUT rate atrium.rate_state) FROM PUBLIC;
 GRANT ALL ON FUNCTION atrium.auth_operator(presented text, kids text[], macs bytea[], caller text, per_minute double precision, OUT outcome text, OUT rate atrium.rate_state) TO atrium_app;
 
+-- FUNCTION auth_operator_digest(presented text, key_digest bytea, per_minute double precision, OUT outcome text, OUT rate atrium.rate_state)
+
+REVOKE ALL ON FUNCTION atrium.auth_operator_digest(presented text, key_digest bytea, per_minute double precision, OUT outcome text, OUT rate atrium.rate_state) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_operator_digest(presented text, key_digest bytea, per_minute double precision, OUT outcome text, OUT rate atrium.rate_state) TO atrium_app;
+
 -- FUNCTION auth_refresh(hash bytea, child uuid, child_hash bytea, idle interval, request text, buckets text[], per_minute double precision, OUT outcome text, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT family_id uuid)
 
 REVOKE ALL ON FUNCTION atrium.auth_refresh(hash bytea, child uuid, child_hash bytea, idle interval, request text, buckets text[], per_minute double precision, OUT outcome text, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT family_id uuid) FROM PUBLIC;
@@ -1245,6 +1866,16 @@ GRANT ALL ON FUNCTION atrium.auth_refresh(hash bytea, child uuid, child_hash byt
 REVOKE ALL ON FUNCTION atrium.auth_register(tenant uuid, organisation text, member uuid, address text, hash text, actor text, request text) FROM PUBLIC;
 GRANT ALL ON FUNCTION atrium.auth_register(tenant uuid, organisation text, member uuid, address text, hash text, actor text, request text) TO atrium_app;
 
+-- FUNCTION auth_reset(hash bytea, password text, request text)
+
+REVOKE ALL ON FUNCTION atrium.auth_reset(hash bytea, password text, request text) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_reset(hash bytea, password text, request text) TO atrium_app;
+
+-- FUNCTION auth_take(buckets text[], capacities double precision[], per_second double precision[])
+
+REVOKE ALL ON FUNCTION atrium.auth_take(buckets text[], capacities double precision[], per_second double precision[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_take(buckets text[], capacities double precision[], per_second double precision[]) TO atrium_app;
+
 -- FUNCTION auth_throttle(buckets text[], per_minute double precision)
 
 REVOKE ALL ON FUNCTION atrium.auth_throttle(buckets text[], per_minute double precision) FROM PUBLIC;
@@ -1254,6 +1885,43 @@ GRANT ALL ON FUNCTION atrium.auth_throttle(buckets text[], per_minute double pre
 
 REVOKE ALL ON PROCEDURE atrium.declare_embedding_space(IN space smallint, IN space_model text, IN space_dimensions integer, IN space_max_tokens integer) FROM PUBLIC;
 
+-- FUNCTION erase_rows(most integer)
+
+REVOKE ALL ON FUNCTION atrium.erase_rows(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.erase_rows(most integer) TO atrium_app;
+
+-- FUNCTION erase_tenant(confirmation text, requester text, request text)
+
+REVOKE ALL ON FUNCTION atrium.erase_tenant(confirmation text, requester text, request text) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.erase_tenant(confirmation text, requester text, request text) TO atrium_app;
+
+-- TABLE api_keys
+
+GRANT SELECT,INSERT,UPDATE ON TABLE atrium.api_keys TO atrium_app;
+GRANT SELECT,DELETE,UPDATE ON TABLE atrium.api_keys TO atrium_definer;
+GRANT DELETE ON TABLE atrium.api_keys TO atrium_relay;
+
+-- COLUMN api_keys.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.api_keys TO atrium_relay;
+GRANT SELECT(ctid) ON TABLE atrium.api_keys TO atrium_definer;
+
+-- COLUMN api_keys.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.api_keys TO atrium_definer;
+
+-- COLUMN api_keys.expires_at
+
+GRANT SELECT(expires_at) ON TABLE atrium.api_keys TO atrium_relay;
+
+-- COLUMN api_keys.revoked_at
+
+GRANT SELECT(revoked_at) ON TABLE atrium.api_keys TO atrium_relay;
+
+-- FUNCTION key_matches(found atrium.api_keys, kids text[], macs bytea[])
+
+REVOKE ALL ON FUNCTION atrium.key_matches(found atrium.api_keys, kids text[], macs bytea[]) FROM PUBLIC;
+
 -- FUNCTION matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer)
 
 REVOKE ALL ON FUNCTION atrium.matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer) FROM PUBLIC;
@@ -1261,6 +1929,11 @@ REVOKE ALL ON FUNCTION atrium.matching_chunks(space smallint, question text, sco
 -- FUNCTION nearest_chunks(space smallint, question public.halfvec, scope uuid[], width integer, top integer)
 
 REVOKE ALL ON FUNCTION atrium.nearest_chunks(space smallint, question public.halfvec, scope uuid[], width integer, top integer) FROM PUBLIC;
+
+-- FUNCTION platform_figures()
+
+REVOKE ALL ON FUNCTION atrium.platform_figures() FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.platform_figures() TO atrium_app;
 
 -- PROCEDURE protect(IN target regclass)
 
@@ -1295,40 +1968,192 @@ REVOKE ALL ON FUNCTION atrium.take_token(bucket_name text, capacity double preci
 
 REVOKE ALL ON FUNCTION atrium.take_tokens(buckets text[], capacities double precision[], per_second double precision[]) FROM PUBLIC;
 
--- TABLE api_keys
+-- FUNCTION tenant_tables()
 
-GRANT SELECT,INSERT,UPDATE ON TABLE atrium.api_keys TO atrium_app;
-GRANT SELECT,UPDATE ON TABLE atrium.api_keys TO atrium_definer;
+REVOKE ALL ON FUNCTION atrium.tenant_tables() FROM PUBLIC;
 
 -- TABLE audit_log
 
 GRANT SELECT,INSERT ON TABLE atrium.audit_log TO atrium_app;
-GRANT SELECT,INSERT ON TABLE atrium.audit_log TO atrium_definer;
+GRANT SELECT,INSERT,DELETE ON TABLE atrium.audit_log TO atrium_definer;
+
+-- COLUMN audit_log.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.audit_log TO atrium_definer;
+
+-- COLUMN audit_log.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.audit_log TO atrium_definer;
 
 -- TABLE chunks
 
 GRANT SELECT,INSERT,DELETE ON TABLE atrium.chunks TO atrium_app;
-GRANT SELECT ON TABLE atrium.chunks TO atrium_definer;
+GRANT SELECT,DELETE ON TABLE atrium.chunks TO atrium_definer;
+
+-- COLUMN chunks.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.chunks TO atrium_definer;
+
+-- COLUMN chunks.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.chunks TO atrium_definer;
+
+-- COLUMN chunks.collection
+
+GRANT UPDATE(collection) ON TABLE atrium.chunks TO atrium_app;
+
+-- TABLE collections
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.collections TO atrium_app;
+GRANT SELECT,DELETE ON TABLE atrium.collections TO atrium_definer;
+
+-- COLUMN collections.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.collections TO atrium_definer;
+
+-- COLUMN collections.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.collections TO atrium_definer;
 
 -- TABLE document_versions
 
 GRANT SELECT,INSERT,UPDATE ON TABLE atrium.document_versions TO atrium_app;
-GRANT SELECT ON TABLE atrium.document_versions TO atrium_relay;
-GRANT SELECT ON TABLE atrium.document_versions TO atrium_definer;
+GRANT SELECT,DELETE ON TABLE atrium.document_versions TO atrium_definer;
+
+-- COLUMN document_versions.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.document_versions TO atrium_definer;
+
+-- COLUMN document_versions.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.document_versions TO atrium_relay;
+GRANT SELECT(tenant_id) ON TABLE atrium.document_versions TO atrium_definer;
+
+-- COLUMN document_versions.document_id
+
+GRANT SELECT(document_id) ON TABLE atrium.document_versions TO atrium_relay;
+
+-- COLUMN document_versions.version
+
+GRANT SELECT(version) ON TABLE atrium.document_versions TO atrium_relay;
+
+-- COLUMN document_versions.status
+
+GRANT SELECT(status) ON TABLE atrium.document_versions TO atrium_relay;
+
+-- COLUMN document_versions.created_at
+
+GRANT SELECT(created_at) ON TABLE atrium.document_versions TO atrium_relay;
+
+-- COLUMN document_versions.updated_at
+
+GRANT SELECT(updated_at) ON TABLE atrium.document_versions TO atrium_relay;
+
+-- COLUMN document_versions.upload_expires_at
+
+GRANT SELECT(upload_expires_at) ON TABLE atrium.document_versions TO atrium_relay;
+
+-- COLUMN document_versions.waiting_since
+
+GRANT SELECT(waiting_since) ON TABLE atrium.document_versions TO atrium_relay;
 
 -- TABLE documents
 
 GRANT SELECT,INSERT,UPDATE ON TABLE atrium.documents TO atrium_app;
-GRANT SELECT ON TABLE atrium.documents TO atrium_definer;
+GRANT SELECT,DELETE ON TABLE atrium.documents TO atrium_definer;
+
+-- COLUMN documents.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.documents TO atrium_definer;
+
+-- COLUMN documents.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.documents TO atrium_relay;
+GRANT SELECT(tenant_id) ON TABLE atrium.documents TO atrium_definer;
+
+-- COLUMN documents.id
+
+GRANT SELECT(id) ON TABLE atrium.documents TO atrium_relay;
+
+-- COLUMN documents.deleted_at
+
+GRANT SELECT(deleted_at) ON TABLE atrium.documents TO atrium_relay;
+
+-- COLUMN documents.objects_removed_at
+
+GRANT SELECT(objects_removed_at) ON TABLE atrium.documents TO atrium_relay;
+
+-- TABLE drop_writes
+
+GRANT SELECT,INSERT,UPDATE ON TABLE atrium.drop_writes TO atrium_app;
+GRANT DELETE ON TABLE atrium.drop_writes TO atrium_definer;
+
+-- COLUMN drop_writes.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.drop_writes TO atrium_definer;
+
+-- COLUMN drop_writes.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.drop_writes TO atrium_definer;
 
 -- TABLE embedding_spaces
 
 GRANT SELECT ON TABLE atrium.embedding_spaces TO atrium_app;
 GRANT SELECT ON TABLE atrium.embedding_spaces TO atrium_definer;
 
+-- TABLE erasures
+
+GRANT SELECT ON TABLE atrium.erasures TO atrium_app;
+GRANT SELECT ON TABLE atrium.erasures TO atrium_relay;
+GRANT SELECT,INSERT ON TABLE atrium.erasures TO atrium_definer;
+
+-- COLUMN erasures.rows_removed
+
+GRANT UPDATE(rows_removed) ON TABLE atrium.erasures TO atrium_app;
+
+-- COLUMN erasures.objects_removed
+
+GRANT UPDATE(objects_removed) ON TABLE atrium.erasures TO atrium_app;
+
+-- COLUMN erasures.emptied_at
+
+GRANT UPDATE(emptied_at) ON TABLE atrium.erasures TO atrium_app;
+
+-- COLUMN erasures.finished_at
+
+GRANT UPDATE(finished_at) ON TABLE atrium.erasures TO atrium_app;
+
 -- TABLE idempotency_keys
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.idempotency_keys TO atrium_app;
+GRANT DELETE ON TABLE atrium.idempotency_keys TO atrium_relay;
+GRANT DELETE ON TABLE atrium.idempotency_keys TO atrium_definer;
+
+-- COLUMN idempotency_keys.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.idempotency_keys TO atrium_relay;
+GRANT SELECT(ctid) ON TABLE atrium.idempotency_keys TO atrium_definer;
+
+-- COLUMN idempotency_keys.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.idempotency_keys TO atrium_definer;
+
+-- COLUMN idempotency_keys.expires_at
+
+GRANT SELECT(expires_at) ON TABLE atrium.idempotency_keys TO atrium_relay;
+
+-- TABLE invitations
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.invitations TO atrium_app;
+GRANT SELECT,DELETE ON TABLE atrium.invitations TO atrium_definer;
+
+-- COLUMN invitations.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.invitations TO atrium_definer;
+
+-- COLUMN invitations.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.invitations TO atrium_definer;
 
 -- TABLE operator_keys
 
@@ -1338,6 +2163,28 @@ GRANT SELECT ON TABLE atrium.operator_keys TO atrium_definer;
 
 GRANT SELECT,INSERT ON TABLE atrium.outbox TO atrium_app;
 GRANT SELECT,DELETE,UPDATE ON TABLE atrium.outbox TO atrium_relay;
+GRANT SELECT,DELETE ON TABLE atrium.outbox TO atrium_definer;
+
+-- COLUMN outbox.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.outbox TO atrium_definer;
+
+-- COLUMN outbox.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.outbox TO atrium_definer;
+
+-- TABLE password_resets
+
+GRANT SELECT,DELETE ON TABLE atrium.password_resets TO atrium_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.password_resets TO atrium_definer;
+
+-- COLUMN password_resets.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.password_resets TO atrium_definer;
+
+-- COLUMN password_resets.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.password_resets TO atrium_definer;
 
 -- TABLE rate_buckets
 
@@ -1347,22 +2194,76 @@ GRANT SELECT,DELETE ON TABLE atrium.rate_buckets TO atrium_relay;
 -- TABLE refresh_tokens
 
 GRANT SELECT,INSERT,UPDATE ON TABLE atrium.refresh_tokens TO atrium_app;
-GRANT SELECT,INSERT,UPDATE ON TABLE atrium.refresh_tokens TO atrium_definer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.refresh_tokens TO atrium_definer;
+GRANT DELETE ON TABLE atrium.refresh_tokens TO atrium_relay;
+
+-- COLUMN refresh_tokens.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.refresh_tokens TO atrium_relay;
+GRANT SELECT(ctid) ON TABLE atrium.refresh_tokens TO atrium_definer;
+
+-- COLUMN refresh_tokens.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.refresh_tokens TO atrium_relay;
+GRANT SELECT(tenant_id) ON TABLE atrium.refresh_tokens TO atrium_definer;
+
+-- COLUMN refresh_tokens.family_id
+
+GRANT SELECT(family_id) ON TABLE atrium.refresh_tokens TO atrium_relay;
+
+-- COLUMN refresh_tokens.parent_id
+
+GRANT SELECT(parent_id) ON TABLE atrium.refresh_tokens TO atrium_relay;
+
+-- COLUMN refresh_tokens.idle_expires_at
+
+GRANT SELECT(idle_expires_at) ON TABLE atrium.refresh_tokens TO atrium_relay;
+
+-- TABLE tenant_indexes
+
+GRANT SELECT ON TABLE atrium.tenant_indexes TO atrium_app;
+GRANT SELECT,DELETE ON TABLE atrium.tenant_indexes TO atrium_definer;
+
+-- COLUMN tenant_indexes.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.tenant_indexes TO atrium_definer;
+
+-- COLUMN tenant_indexes.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.tenant_indexes TO atrium_definer;
 
 -- TABLE tenants
 
 GRANT SELECT ON TABLE atrium.tenants TO atrium_app;
-GRANT SELECT,INSERT ON TABLE atrium.tenants TO atrium_definer;
+GRANT SELECT,INSERT,DELETE ON TABLE atrium.tenants TO atrium_definer;
+
+-- COLUMN tenants.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.tenants TO atrium_definer;
+
+-- COLUMN tenants.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.tenants TO atrium_definer;
 
 -- COLUMN tenants.name
 
 GRANT UPDATE(name) ON TABLE atrium.tenants TO atrium_app;
+GRANT UPDATE(name) ON TABLE atrium.tenants TO atrium_definer;
 
 -- COLUMN tenants.settings
 
 GRANT UPDATE(settings) ON TABLE atrium.tenants TO atrium_app;
+GRANT UPDATE(settings) ON TABLE atrium.tenants TO atrium_definer;
 
 -- TABLE users
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.users TO atrium_app;
-GRANT SELECT,INSERT,UPDATE ON TABLE atrium.users TO atrium_definer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.users TO atrium_definer;
+
+-- COLUMN users.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.users TO atrium_definer;
+
+-- COLUMN users.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.users TO atrium_definer;

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from atrium.db import Database
 from atrium.documents import repository
-from atrium.documents.keys import drop_keys, text_key, work_prefix
+from atrium.documents.keys import drop_keys, text_key, upload_prefix, work_prefix
 from atrium.documents.models import Document
 from atrium.kernel.principal import Principal, TenantId
 from atrium.ports.storage import ObjectStorage
@@ -33,3 +33,11 @@ async def remove_work(storage: ObjectStorage, tenant_id: TenantId, document_id: 
     keys = [key async for key in storage.list(work_prefix(tenant_id, document_id, number))]
     for key in keys:
         await storage.delete(key)
+
+
+async def remove_remains(storage: ObjectStorage, tenant_id: TenantId, document_id: UUID, number: int) -> None:
+    """Remove what a version has in the bucket whose row is gone, but for its file in a drop folder, which has no key of ours."""
+    await storage.delete(text_key(tenant_id, document_id, number))
+    for prefix in (work_prefix(tenant_id, document_id, number), upload_prefix(tenant_id, document_id, number)):
+        while await storage.purge(prefix):
+            pass

@@ -54,7 +54,12 @@ class ForeignKey:
 
 def upload_key(tenant_id: TenantId, document_id: UUID, version: int, name: str, content_type: str) -> str:
     """The key of an uploaded version's bytes."""
-    return f"uploads/{tenant_id}/{document_id}/{version}/{safe_file_name(name, content_type)}"
+    return f"{upload_prefix(tenant_id, document_id, version)}{safe_file_name(name, content_type)}"
+
+
+def upload_prefix(tenant_id: TenantId, document_id: UUID, version: int) -> str:
+    """Under which an uploaded version's bytes lie."""
+    return f"uploads/{tenant_id}/{document_id}/{version}/"
 
 
 def drop_keys(tenant_id: TenantId, collection: str, name: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from typing import Final
 
 from atrium.db import Database, Transaction
 from atrium.documents import outcomes, repository
-from atrium.documents.cleanup import remove_objects
+from atrium.documents.cleanup import remove_objects, remove_remains
 from atrium.documents.ingestion.steps import Step
 from atrium.documents.models import Document, Stage
 from atrium.kernel.errors import NotFound
@@ -34,11 +34,13 @@ class Attempts:
         """
         async with self._database.transaction(step.principal) as tx:
             document = await repository.find(tx, step.document_id, step.version)
-            if document is None:
-                raise NotFound("There is no such version.")
-            active = await self.active(tx, step, document)
-            if active:
+            active = document is not None and await self.active(tx, step, document)
+            if document is not None and active:
                 await repository.set_stage(tx, document, stage, PROGRESS[stage] if progress is None else progress)
+        if document is None:
+            # The tenant was erased: what this step has just written goes too.
+            await remove_remains(self._storage, step.tenant_id, step.document_id, step.version)
+            raise NotFound("There is no such version.")
         if document.deleted:
             await remove_objects(self._database, self._storage, step.principal, document)
         return document if active else None

@@ -24,6 +24,7 @@ from atrium.kernel.ids import new_id
 from atrium.kernel.principal import TenantId, worker
 from atrium.ports.storage import ObjectStorage
 from atrium.ports.workflow import Workflow
+from atrium.tenancy.erasure import is_erased
 
 _log: Final = logging.getLogger(__name__)
 
@@ -63,20 +64,24 @@ class ReceivingService:
         size = await self._size(event)
         async with self._database.transaction(worker(key.tenant_id)) as tx:
             document = await repository.lock(tx, key.document_id, key.version)
-            if document is None:
+            if document is None and not await is_erased(tx):
                 raise Unavailable("The uploaded object's row is not there yet.")
-            if document.deleted or size is None:
+            if document is None or document.deleted or size is None:
                 due: _Due | Receipt = Receipt.GONE
             else:
                 due = await self._admit(tx, await _see(tx, document, event, size))
-        if document.deleted:  # the tombstone wins over an object that came after it
+        if document is None or document.deleted:  # the tombstone wins over an object that came after it
             await self._storage.delete(event.key)
         return await self._start(key.tenant_id, due)
 
     async def _receive_drop(self, key: DropKey, event: ObjectCreated) -> Receipt:
         async with self._database.transaction(worker(key.tenant_id)) as tx:
             known = await repository.tenant_exists(tx)
+            erased = not known and await is_erased(tx)
             stale = await is_stale(tx, event.key, event.sequencer)
+        if erased:
+            await self._storage.delete(event.key)
+            return Receipt.GONE
         if not known:
             return await self._reject(RejectedKey(None, "unknown-tenant", "No tenant has this id."), event)
         if stale:

@@ -8,7 +8,7 @@ import logging
 from datetime import timedelta
 from typing import Final
 
-from atrium.db import Database
+from atrium.db import Database, Transaction
 from atrium.kernel.budget import Budget
 from atrium.kernel.errors import FieldError, InvalidFields, NotFound
 from atrium.kernel.principal import Principal, TenantId, worker
@@ -46,8 +46,9 @@ class ErasureService:
 
     async def resume(self, tenant_id: TenantId, budget: Budget) -> Erasure:
         """Remove what is left of a tenant, as far as `budget` goes. `NotFound` when nobody asked for its erasure."""
-        if not await self.erased(tenant_id):
-            raise NotFound(_NOBODY_ASKED)
+        async with self._database.transaction(worker(tenant_id)) as tx:
+            if not await is_erased(tx):
+                raise NotFound(_NOBODY_ASKED)
         rows = await self._remove_rows(tenant_id, budget)
         objects = await self._remove_objects(tenant_id, budget)
         # Who ran out of time cannot say that nothing is left.
@@ -58,11 +59,6 @@ class ErasureService:
             raise NotFound(_NOBODY_ASKED)
         _log.info("erasing", extra={"tenant_id": str(tenant_id), "rows": rows, "objects": objects, "empty": empty})
         return erasure
-
-    async def erased(self, tenant_id: TenantId) -> bool:
-        """Whether there was a tenant of this id whose erasure was asked for."""
-        async with self._database.transaction(worker(tenant_id)) as tx:
-            return await repository.find(tx) is not None
 
     async def _remove_rows(self, tenant_id: TenantId, budget: Budget) -> int:
         total, removed = 0, 1
@@ -79,3 +75,8 @@ class ErasureService:
             while not budget.spent and (removed := await self._storage.purge(f"{area}/{tenant_id}/", limit=_OBJECTS)):
                 total += removed
         return total
+
+
+async def is_erased(tx: Transaction) -> bool:
+    """Whether the transaction's tenant is gone, or going, because somebody asked for it."""
+    return await repository.find(tx) is not None

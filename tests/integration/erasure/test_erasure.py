@@ -1,0 +1,230 @@
+"""What is left of a tenant that was erased: nothing, in no table, under no prefix, of no version; and the others have theirs."""
+
+import contextlib
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from atrium.db import Database
+from atrium.documents.ingestion.arrivals import Receipt
+from atrium.documents.keys import text_key, upload_key, work_prefix
+from atrium.kernel.budget import Budget
+from atrium.kernel.errors import IngestionFailed, InvalidFields, NotFound, Unavailable
+from atrium.kernel.ids import new_id
+from atrium.kernel.principal import Principal, TenantId, worker
+from atrium.kernel.settings import Settings
+from atrium.retrieval.store import get_space
+from atrium.tenancy.erasure import ErasureService
+from atrium.tenancy.erasure.service import AREAS, SETTLED
+from tests.factories.documents import MODEL, World
+from tests.factories.retrieval import publish
+from tests.factories.tenancy import make_api_key, make_user
+from tests.integration.db.catalog import TENANT_TABLES
+from tests.integration.db.test_isolation import insert, samples
+
+Connection = psycopg.AsyncConnection[dict[str, Any]]
+AMPLE = 30.0
+
+
+@pytest.fixture
+def world(settings: Settings, database: Database) -> World:
+    return World(settings, database)
+
+
+@pytest.fixture
+def erasing(world: World) -> ErasureService:
+    return ErasureService(world.database, world.storage)
+
+
+async def rows_of(connection: Connection, tenant_id: UUID) -> dict[str, int]:
+    """How many rows the tenant has, by table, of every table there is; those without any are left out."""
+    tables = [row["name"] for row in await (await connection.execute(TENANT_TABLES)).fetchall()]
+    counts = {}
+    for table in tables:
+        count = sql.SQL("SELECT count(*) AS n FROM {} WHERE tenant_id = %s").format(sql.Identifier("atrium", table))
+        row = await (await connection.execute(count, [tenant_id])).fetchone()
+        counts[table] = row["n"] if row else 0
+    return {table: n for table, n in counts.items() if n}
+
+
+async def a_row_in_every_table(connection: Connection, tenant_id: UUID) -> None:
+    for table, row in samples(tenant_id).items():
+        if table not in {"tenants", "erasures"}:
+            await connection.execute(insert(table, row), row)
+
+
+class TestRows:
+    async def test_none_is_left_in_any_table_and_the_other_tenant_has_all_of_its_own(
+        self, erasing: ErasureService, admin_connection: Connection, tenant: Principal, other_tenant: Principal
+    ) -> None:
+        for each in (tenant, other_tenant):
+            await a_row_in_every_table(admin_connection, each.tenant_id)
+            await make_api_key(admin_connection, each)
+        theirs = await rows_of(admin_connection, other_tenant.tenant_id)
+        tables = {row["name"] for row in await (await admin_connection.execute(TENANT_TABLES)).fetchall() if not row["leaf"]}
+        assert tables == {*theirs, "erasures"} - {"chunks_1001"}
+
+        erasure = await erasing.erase(tenant, confirm="First", budget=Budget(AMPLE), request_id="r-1")
+
+        assert await rows_of(admin_connection, tenant.tenant_id) == {"erasures": 1}
+        assert await rows_of(admin_connection, other_tenant.tenant_id) == theirs
+        assert erasure.emptied_at is not None
+        assert erasure.finished_at is None
+
+    async def test_the_record_outlives_the_tenant_and_names_nobody(
+        self, erasing: ErasureService, admin_connection: Connection, tenant: Principal
+    ) -> None:
+        await erasing.erase(tenant, confirm="First", budget=Budget(AMPLE), request_id="r-1")
+        row = await (await admin_connection.execute("SELECT * FROM atrium.erasures")).fetchone()
+        assert row is not None
+        assert (row["tenant_id"], row["requested_by"], row["request_id"]) == (tenant.tenant_id, "user", "r-1")
+        assert str(tenant.id) not in str(row)
+        assert "First" not in str(row)
+
+    @pytest.mark.parametrize("wrong", ["first", "", "Second", "First "])
+    async def test_another_name_erases_nothing(
+        self, erasing: ErasureService, admin_connection: Connection, tenant: Principal, wrong: str
+    ) -> None:
+        before = await rows_of(admin_connection, tenant.tenant_id)
+        with pytest.raises(InvalidFields):
+            await erasing.erase(tenant, confirm=wrong, budget=Budget(AMPLE))
+        assert await rows_of(admin_connection, tenant.tenant_id) == before
+
+    async def test_access_ends_even_where_time_ends_at_once(
+        self, erasing: ErasureService, admin_connection: Connection, tenant: Principal
+    ) -> None:
+        await make_user(admin_connection, tenant.tenant_id)
+        await make_api_key(admin_connection, tenant)
+        await publish(erasing._database, tenant, ["some text"])
+        erasure = await erasing.erase(tenant, confirm="First", budget=Budget(0))
+        left = await rows_of(admin_connection, tenant.tenant_id)
+        assert left.keys() & {"users", "api_keys", "refresh_tokens", "idempotency_keys"} == set()
+        assert {"tenants", "documents", "chunks"} <= left.keys()
+        assert erasure.emptied_at is None
+        (row,) = await (await admin_connection.execute("SELECT name, settings FROM atrium.tenants")).fetchall()
+        assert row == {"name": "erased", "settings": {}}
+        assert (await erasing.resume(tenant.tenant_id, Budget(AMPLE))).emptied_at is not None
+        assert await rows_of(admin_connection, tenant.tenant_id) == {"erasures": 1}
+
+    async def test_many_rows_go_in_several_calls(
+        self, erasing: ErasureService, admin_connection: Connection, tenant: Principal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("atrium.tenancy.erasure.service._ROWS", 2)
+        for number in range(3):
+            await publish(erasing._database, tenant, [f"text {number}", f"more {number}"])
+        await erasing.erase(tenant, confirm="First", budget=Budget(AMPLE))
+        assert await rows_of(admin_connection, tenant.tenant_id) == {"erasures": 1}
+
+    async def test_nobody_is_erased_who_was_not_asked_about(
+        self, erasing: ErasureService, database: Database, tenant: Principal
+    ) -> None:
+        with pytest.raises(NotFound):
+            await erasing.resume(tenant.tenant_id, Budget(AMPLE))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            async with database.transaction(worker(tenant.tenant_id)) as tx:
+                await tx.fetch_one("SELECT atrium.erase_rows(5)")
+
+    async def test_no_vector_of_it_can_be_searched(self, erasing: ErasureService, database: Database, tenant: Principal) -> None:
+        await publish(database, tenant, ["about bridges"])
+        await erasing.erase(tenant, confirm="First", budget=Budget(AMPLE))
+        async with database.transaction(tenant) as tx:
+            space = await get_space(tx, MODEL)
+            found = await tx.fetch_all("SELECT id FROM atrium.chunks WHERE space_id = %(space)s", space=space.id)
+        assert found == []
+
+
+class TestObjects:
+    async def test_every_version_goes_and_the_others_stay(
+        self, erasing: ErasureService, world: World, tenant: Principal, other_tenant: Principal
+    ) -> None:
+        for each in (tenant, other_tenant):
+            for area in AREAS:
+                for _ in range(2):
+                    await world.storage.put(f"{area}/{each.tenant_id}/a/b.txt", b"x", content_type="text/plain")
+        erasure = await erasing.erase(tenant, confirm="First", budget=Budget(AMPLE))
+        assert erasure.objects_removed == 2 * len(AREAS)
+        assert world.keys("") == sorted(f"{area}/{other_tenant.tenant_id}/a/b.txt" for area in AREAS)
+
+    async def test_what_the_store_refused_is_removed_later(
+        self, erasing: ErasureService, world: World, admin_connection: Connection, tenant: Principal
+    ) -> None:
+        await world.ready(tenant, "a.txt", "Bridges are built of steel.")
+        world.storage.down = True
+        with pytest.raises(Unavailable):
+            await erasing.erase(tenant, confirm="First", budget=Budget(AMPLE))
+        assert await rows_of(admin_connection, tenant.tenant_id) == {"erasures": 1}
+        world.storage.down = False
+        assert (await erasing.resume(tenant.tenant_id, Budget(AMPLE))).emptied_at is not None
+        assert world.keys("") == []
+
+    def test_the_areas_are_those_that_keys_are_made_for(self) -> None:
+        tenant, document = TenantId(new_id()), new_id()
+        made = {
+            upload_key(tenant, document, 1, "a.txt", "text/plain"),
+            text_key(tenant, document, 1),
+            work_prefix(tenant, document, 1),
+        }
+        assert {key.split("/")[0] for key in made} | {"drop"} == set(AREAS)
+        assert {key.split("/")[1] for key in made} == {str(tenant)}
+
+    async def test_an_erasure_is_over_when_nothing_can_come_any_more(
+        self, erasing: ErasureService, world: World, admin_connection: Connection, tenant: Principal
+    ) -> None:
+        await erasing.erase(tenant, confirm="First", budget=Budget(AMPLE))
+        late = f"work/{tenant.tenant_id}/late.json"
+        await world.storage.put(late, b"{}", content_type="application/json")
+        assert (await erasing.resume(tenant.tenant_id, Budget(AMPLE))).finished_at is None
+        assert world.keys("") == []
+        await admin_connection.execute("UPDATE atrium.erasures SET requested_at = now() - %s", [SETTLED + timedelta(minutes=1)])
+        assert (await erasing.resume(tenant.tenant_id, Budget(AMPLE))).finished_at is not None
+
+
+class TestMeanwhile:
+    @pytest.mark.parametrize("step", ["inspect", "extract", "chunk", "embed", "publish"])
+    async def test_an_execution_that_is_under_way_ends_and_leaves_nothing(
+        self, erasing: ErasureService, world: World, admin_connection: Connection, tenant: Principal, step: str
+    ) -> None:
+        """The tenant goes while the step is at work: between two of its calls to the bucket."""
+        document = await world.upload(tenant, "a.txt", "Bridges are built of steel.")
+        await world.receive(world.arrival(document.version.object_key))
+        (payload,) = world.workflow.started.values()
+        for before in ("inspect", "extract", "chunk", "embed", "publish"):
+            if before == step:
+                break
+            await world.step(payload, before, **({"batch": 0} if before == "embed" else {}))
+
+        async def erase() -> None:
+            await erasing.erase(tenant, confirm="First", budget=Budget(AMPLE))
+
+        world.storage.before_get = erase
+        with contextlib.suppress(NotFound, IngestionFailed):
+            await world.step(payload, step, **({"batch": 0} if step == "embed" else {}))
+        assert await rows_of(admin_connection, tenant.tenant_id) == {"erasures": 1}
+        assert world.keys("") == []
+        with pytest.raises(NotFound):
+            await world.step(payload, "inspect")
+        assert await world.step(payload, "fail", error={"Error": "NotFound", "Cause": ""})
+        assert world.keys("") == []
+
+    async def test_a_file_that_is_dropped_later_is_removed(
+        self, erasing: ErasureService, world: World, admin_connection: Connection, tenant: Principal
+    ) -> None:
+        await erasing.erase(tenant, confirm="First", budget=Budget(AMPLE))
+        arrival = await world.drop(tenant, "a.txt", b"Bridges.")
+        assert await world.receive(arrival) is Receipt.GONE
+        assert world.keys("") == []
+        assert await rows_of(admin_connection, tenant.tenant_id) == {"erasures": 1}
+
+    async def test_an_upload_that_arrives_later_is_removed(
+        self, erasing: ErasureService, world: World, tenant: Principal
+    ) -> None:
+        document = await world.upload(tenant, "a.txt", "Bridges are built of steel.")
+        arrival = world.arrival(document.version.object_key)
+        await erasing.erase(tenant, confirm="First", budget=Budget(AMPLE))
+        await world.storage.put(document.version.object_key, b"late", content_type="text/plain")
+        assert await world.receive(arrival) is Receipt.GONE
+        assert world.keys("") == []
