@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atrium.documents.parsing.registry import CSV, DOCX, HTML, MARKDOWN, PDF, PLAIN
+from atrium.documents.parsing.registry import CSV, DOCX, HTML, JPEG, MARKDOWN, PDF, PLAIN, PNG, TIFF
 from atrium.documents.parsing.sniff import sniff
 from atrium.kernel.errors import IngestionFailed
 from tests.unit.parsing.samples import docx, outcome, paragraph, pdf
@@ -50,6 +50,11 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512)
         ("wide without a mark".encode("utf-16-le"), "a.txt", "", PLAIN),
         ("текст".encode("utf-16"), "a.txt", "", PLAIN),
         (b"\x1b$B\x46\x7c\x1b(B", "a.txt", "", PLAIN),
+        (_PNG, "a.png", "image/png", PNG),
+        (_PNG, "a", "", PNG),
+        (b"\xff\xd8\xff\xe0", "scan.JPEG", "image/jpg", JPEG),
+        (b"II*\0\x08", "a.tif", "image/tiff", TIFF),
+        (b"MM\0*\0", "a.tiff", "", TIFF),
     ],
 )
 def test_a_file_that_agrees_with_itself_is_recognised(data: bytes, name: str, declared: str, expected: str) -> None:
@@ -70,8 +75,10 @@ def test_a_file_that_agrees_with_itself_is_recognised(data: bytes, name: str, de
         (_PNG, "a.pdf", "", "type-mismatch"),
         (b"MZ\x90\0" + bytes(90), "a.docx", "", "type-mismatch"),
         (bytes(range(256)), "a.txt", "", "type-mismatch"),
-        (_PNG, "a.png", "image/png", "unsupported-type"),
-        (_PNG, "a", "", "unsupported-type"),
+        (_PNG, "a.jpg", "", "type-mismatch"),
+        (_PNG, "a.png", "image/tiff", "type-mismatch"),
+        (b"GIF89a", "a", "", "unsupported-type"),
+        (b"words", "a.png", "", "type-mismatch"),
         (b"words", "a.exe", "text/plain", "unsupported-type"),
         (b"words", "a.txt", "application/zip", "unsupported-type"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "a.svg", "image/svg+xml", "unsupported-type"),

@@ -8,7 +8,7 @@ import unicodedata
 from pathlib import PurePosixPath
 from typing import Final
 
-from atrium.documents.parsing.registry import CSV, DOCX, HTML, MARKDOWN, PDF, PLAIN
+from atrium.documents.parsing.registry import CSV, DOCX, HTML, JPEG, MARKDOWN, PDF, PLAIN, PNG, TIFF
 from atrium.documents.parsing.sniff import sniff
 from atrium.kernel.errors import IngestionFailed, InvalidInput, UnsupportedMediaType
 from atrium.kernel.invisible import visible
@@ -18,7 +18,11 @@ MAX_NAME_BYTES: Final = 1024
 UNKNOWN_TYPE: Final = "application/octet-stream"
 
 _COLLECTION: Final = re.compile(r"[a-z0-9._-]{1,64}")
-_EXTENSIONS: Final = {PDF: ".pdf", DOCX: ".docx", HTML: ".html", PLAIN: ".txt", MARKDOWN: ".md", CSV: ".csv"}
+_EXTENSIONS: Final = {
+    PDF: ".pdf", DOCX: ".docx", HTML: ".html", PLAIN: ".txt", MARKDOWN: ".md", CSV: ".csv", PNG: ".png", JPEG: ".jpg", TIFF: ".tif",
+}  # fmt: skip
+# Of files that are not text: every extension that says their type.
+_SPELLINGS: Final = {PDF: (".pdf",), DOCX: (".docx",), PNG: (".png",), JPEG: (".jpg", ".jpeg"), TIFF: (".tif", ".tiff")}
 _SAFE_LENGTH: Final = 100
 
 
@@ -65,8 +69,8 @@ def text_type(name: str) -> str:
 
 def suits(name: str, content_type: str) -> bool:
     """Whether a file of this type may be called that."""
-    if content_type in {PDF, DOCX}:
-        return name.lower().endswith(_EXTENSIONS[content_type])
+    if content_type in _SPELLINGS:
+        return name.lower().endswith(_SPELLINGS[content_type])
     return _type_of_text(name) == content_type
 
 

@@ -1,5 +1,7 @@
 """Puts a stored text together block by block, so that offsets are right because nothing computes them afterwards."""
 
+from collections.abc import Iterable
+
 from atrium.documents.parsing.characters import clean, one_line
 from atrium.documents.parsing.failures import FailureKind, failed
 from atrium.documents.parsing.models import Block, BlockKind, ExtractedText, PageSpan
@@ -38,6 +40,11 @@ class TextBuilder:
         if self._page_start is None:
             self._page_start = start
 
+    @property
+    def empty(self) -> bool:
+        """Whether no text was added yet."""
+        return not self._blocks
+
     def start_page(self, number: int) -> None:
         """What is added from here on stands on page `number`."""
         self._end_page()
@@ -49,11 +56,18 @@ class TextBuilder:
         if len(self._warnings) < _MAX_WARNINGS:
             self._warnings.append(one_line(warning))
 
-    def finish(self, title: str | None = None) -> ExtractedText:
-        """The document, its title in one line of at most 300 characters. Raise `IngestionFailed("empty-text")` without text."""
+    def finish(
+        self, title: str | None = None, *, unread: Iterable[int] = (), confidences: Iterable[tuple[int, float]] = ()
+    ) -> ExtractedText:
+        """The document, its title in one line of at most 300 characters.
+
+        `unread` are the pages that OCR is still to read, `confidences` those that it read. Raise
+        `IngestionFailed("empty-text")` without text, and without a page that could yet have some.
+        """
         self._end_page()
-        if not self._blocks:
-            raise failed(FailureKind.EMPTY_TEXT, "No text was found in the document; text in images is not read.")
+        pending = tuple(unread)
+        if not self._blocks and not pending:
+            raise failed(FailureKind.EMPTY_TEXT, "No text was found in the document.")
         return ExtractedText(
             text="".join(self._parts),
             blocks=tuple(self._blocks),
@@ -61,6 +75,8 @@ class TextBuilder:
             title=(one_line(title) or None) if title else None,
             content_type=self._content_type,
             warnings=tuple(self._warnings),
+            unread=pending,
+            confidences=tuple(confidences),
         )
 
     def _separate(self, kind: BlockKind) -> int:

@@ -10,16 +10,21 @@ import json
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from functools import cache
 from os import pathsep
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
 
 from atrium.documents.parsing.failures import FailureKind, failed
 from atrium.documents.parsing.limits import DEFAULT_LIMITS, MIB, ParserLimits
 from atrium.documents.parsing.models import ExtractedText, Inspection
+from atrium.documents.parsing.ocr import PAGE_LIMITS, RecognisedPage
 from atrium.documents.parsing.worker import MEMORY_EXIT, Job, Verb
-from atrium.kernel.errors import IngestionFailed
+from atrium.kernel.errors import IngestionFailed, Unavailable
 
+_NOTHING_MORE: Final[Mapping[str, Any]] = MappingProxyType({})
 _PR_SET_DUMPABLE = 4  # linux/prctl.h
 _WORKER = "atrium.documents.parsing.worker"
 # How allocators give up: pdfium traps, C++ aborts, the kernel kills.
@@ -33,23 +38,65 @@ async def inspect_file(
 
     Raise `IngestionFailed` with one of `FailureKind` for every file that cannot be read, and nothing else.
     """
-    return await _run(Inspection, "inspect", path, name, declared_type, password, limits)
+    return await _run(Inspection, "inspect", path, name, declared_type, password=password, limits=limits)
 
 
 async def extract_file(
-    path: str | Path, name: str, declared_type: str = "", *, password: str | None = None, limits: ParserLimits = DEFAULT_LIMITS
+    path: str | Path,
+    name: str,
+    declared_type: str = "",
+    *,
+    password: str | None = None,
+    limits: ParserLimits = DEFAULT_LIMITS,
+    recognised: Sequence[RecognisedPage] = (),
 ) -> ExtractedText:
-    """The text and structure of the file at `path`; arguments and errors as `inspect_file` has them."""
-    return await _run(ExtractedText, "extract", path, name, declared_type, password, limits)
+    """The text and structure of the file at `path`; arguments and errors as `inspect_file` has them.
+
+    Its `unread` are the pages for `read_page`, whose results come back as `recognised`.
+    """
+    pages = "\n".join(page.to_json() for page in recognised)
+    return await _run(ExtractedText, "extract", path, name, declared_type, password=password, limits=limits, recognised=pages)
 
 
-async def _run[Result: (Inspection, ExtractedText)](
-    kind: type[Result], verb: Verb, path: str | Path, name: str, declared_type: str, password: str | None, limits: ParserLimits
+async def read_page(
+    path: str | Path,
+    name: str,
+    declared_type: str,
+    page: int,
+    *,
+    ocr_data: str | Path,
+    password: str | None = None,
+    limits: ParserLimits = PAGE_LIMITS,
+) -> RecognisedPage:
+    """What OCR reads on one page (from 1), with the languages in `ocr_data`; errors as `inspect_file` has them.
+
+    About 2 s for a page of text. The limits are of this page alone. `Unavailable` where the languages are not.
+    """
+    if not await asyncio.to_thread(Path(ocr_data, "languages").is_file):
+        raise Unavailable(f"There are no languages for OCR in {ocr_data}.")
+    more = {"page": page, "ocr_data": str(ocr_data)}
+    return await _run(RecognisedPage, "read-page", path, name, declared_type, password=password, limits=limits, more=more)
+
+
+async def _run[Result: (Inspection, ExtractedText, RecognisedPage)](
+    kind: type[Result],
+    verb: Verb,
+    path: str | Path,
+    name: str,
+    declared_type: str,
+    *,
+    password: str | None,
+    limits: ParserLimits,
+    recognised: str = "",
+    more: Mapping[str, Any] = _NOTHING_MORE,
 ) -> Result:
     with tempfile.TemporaryDirectory(prefix="atrium-parse-") as folder:
         target = Path(folder, "result")
         source = await asyncio.to_thread(Path(path).resolve)
-        job = Job(verb, str(source), str(target), name, declared_type, password, limits)
+        pages = Path(folder, "recognised") if recognised else None
+        if pages:
+            await asyncio.to_thread(pages.write_text, recognised, encoding="utf-8")
+        job = Job(verb, str(source), str(target), name, declared_type, password, limits, recognised=str(pages or ""), **more)
         exit_code = await _run_worker(job, folder)
         if exit_code != 0:
             raise _death(exit_code, limits)
@@ -102,6 +149,7 @@ def _environment() -> dict[str, str]:
         "PYTHONPATH": pathsep.join(str(Path(entry or ".").resolve()) for entry in sys.path),
         "LD_LIBRARY_PATH": f"{sys.base_prefix}/lib",
         "LC_ALL": "C.UTF-8",
+        "OMP_THREAD_LIMIT": "1",  # Tesseract is five times slower with threads, and the process may have none
         "MALLOC_ARENA_MAX": "2",  # an arena reserves 64 MB of the address space that is limited
     }
 
@@ -115,7 +163,7 @@ def _death(exit_code: int, limits: ParserLimits) -> IngestionFailed:
     return failed(FailureKind.CORRUPT, "The file is damaged: its parser ended unexpectedly.")
 
 
-def _result[Result: (Inspection, ExtractedText)](kind: type[Result], target: Path) -> Result | IngestionFailed:
+def _result[Result: (Inspection, ExtractedText, RecognisedPage)](kind: type[Result], target: Path) -> Result | IngestionFailed:
     """What the worker wrote: its result, or the failure that it names."""
     try:
         status, _, content = target.read_text(encoding="utf-8").partition("\n")

@@ -15,6 +15,7 @@ class FailureKind(StrEnum):
     PARSER_TIMEOUT = "parser-timeout"
     TOO_LARGE = "too-large"
     TOO_MANY_PAGES = "too-many-pages"
+    TOO_MANY_SCANNED_PAGES = "too-many-scanned-pages"
     TYPE_MISMATCH = "type-mismatch"
     UNSAFE_ARCHIVE = "unsafe-archive"
     UNSUPPORTED_TYPE = "unsupported-type"

@@ -109,7 +109,8 @@ class Inspection:
 class ExtractedText:
     """A document's stored text and its structure: blocks and pages in order, not overlapping, within the text.
 
-    The title is cut to 300 characters.
+    The title is cut to 300 characters. `unread` are pages (from 1) that have no text yet, as only OCR can read them;
+    `confidences` are (page, 0 to 1) of those that OCR read.
     """
 
     text: str
@@ -118,6 +119,8 @@ class ExtractedText:
     title: str | None = None
     content_type: str = "text/plain"
     warnings: tuple[str, ...] = ()
+    unread: tuple[int, ...] = ()
+    confidences: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
         if "\0" in self.text or "\r" in self.text or not _encodable(self.text):
@@ -136,6 +139,8 @@ class ExtractedText:
                 "title": self.title,
                 "content_type": self.content_type,
                 "warnings": list(self.warnings),
+                "unread": list(self.unread),
+                "confidences": [[page, round(confidence, 4)] for page, confidence in self.confidences],
             }
         )
 
@@ -153,6 +158,8 @@ class ExtractedText:
                 title=_optional_str(raw["title"]),
                 content_type=str(raw["content_type"]),
                 warnings=tuple(str(warning) for warning in raw["warnings"]),
+                unread=tuple(int(page) for page in raw.get("unread", ())),
+                confidences=tuple((int(page), float(confidence)) for page, confidence in raw.get("confidences", ())),
             )
 
 

@@ -8,9 +8,12 @@ from atrium.documents.parsing.builder import TextBuilder
 from atrium.documents.parsing.characters import one_line
 from atrium.documents.parsing.failures import FailureKind, failed
 from atrium.documents.parsing.models import ExtractedText, Inspection, OutlineEntry
+from atrium.documents.parsing.ocr import Bitmap
 from atrium.documents.parsing.pdf_layout import Layout, PageLines, paragraphs
 from atrium.documents.parsing.pdf_outline import read_outline
 from atrium.documents.parsing.pdf_pages import PageReader
+from atrium.documents.parsing.pdf_scans import render, scanned_pages
+from atrium.documents.parsing.recognised import Recognised
 from atrium.documents.parsing.registry import PDF, ParseOptions
 
 if TYPE_CHECKING:
@@ -37,7 +40,9 @@ class PdfExtractor:
         builder = TextBuilder(PDF, options.limits.max_text_chars)
         with _opened(data, options) as document:
             reader = PageReader()
-            pages = [reader.read(document, index) for index in range(len(document))]
+            written = [reader.read(document, index) for index in range(len(document))]
+            recognised = Recognised(scanned_pages(document, written), options.recognised)
+            pages = [recognised.lines(number, lines) for number, lines in enumerate(written, 1)]
             title = _metadata_title(document)
             layout = Layout(pages, _bookmarks(document))
         for number, lines in enumerate(pages, 1):
@@ -45,7 +50,14 @@ class PdfExtractor:
             for kind, text, level in paragraphs(lines, number, layout):
                 builder.add(kind, text, level)
         _warn_of_empty_pages(builder, pages)
-        return builder.finish(title or layout.first_heading)
+        return recognised.finish(builder, title or layout.first_heading)
+
+    def page_bitmap(self, data: bytes, number: int, options: ParseOptions) -> Bitmap:
+        """See `PageSource.page_bitmap`."""
+        with _opened(data, options) as document:
+            if not 1 <= number <= len(document):
+                raise failed(FailureKind.CORRUPT, f"The PDF has no page {number}.")
+            return render(document, number)
 
 
 @contextmanager

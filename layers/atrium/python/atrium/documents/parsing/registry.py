@@ -1,12 +1,14 @@
 """Which extractor reads which content type. An extractor is imported when the first file of its type comes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from atrium.documents.parsing.failures import FailureKind, failed
 from atrium.documents.parsing.limits import DEFAULT_LIMITS, ParserLimits
 from atrium.documents.parsing.models import ExtractedText, Inspection
+from atrium.documents.parsing.ocr import Bitmap, RecognisedPage
 
 PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -14,14 +16,18 @@ HTML = "text/html"
 PLAIN = "text/plain"
 MARKDOWN = "text/markdown"
 CSV = "text/csv"
+PNG = "image/png"
+JPEG = "image/jpeg"
+TIFF = "image/tiff"
 
 
 @dataclass(frozen=True, slots=True)
 class ParseOptions:
-    """What an extractor may need beside the bytes. `password` opens an encrypted file."""
+    """What an extractor may need beside the bytes. `password` opens an encrypted file, `recognised` is what OCR read of it."""
 
     limits: ParserLimits = DEFAULT_LIMITS
     password: str | None = None
+    recognised: Mapping[int, RecognisedPage] = field(default_factory=dict)
 
 
 class Extractor(Protocol):
@@ -36,7 +42,16 @@ class Extractor(Protocol):
         ...
 
     def extract(self, data: bytes, options: ParseOptions) -> ExtractedText:
-        """The file's text with its structure."""
+        """The file's text with its structure. Pages that only OCR can read, and that `recognised` lacks, are its `unread`."""
+        ...
+
+
+@runtime_checkable
+class PageSource(Protocol):
+    """An extractor whose pages may be `unread`: it shows them."""
+
+    def page_bitmap(self, data: bytes, number: int, options: ParseOptions) -> Bitmap:
+        """The page (from 1) as pixels."""
         ...
 
 
@@ -48,6 +63,9 @@ _EXTRACTORS: dict[str, tuple[str, str]] = {
     PLAIN: ("atrium.documents.parsing.plain", "PlainExtractor"),
     MARKDOWN: ("atrium.documents.parsing.markdown", "MarkdownExtractor"),
     CSV: ("atrium.documents.parsing.delimited", "CsvExtractor"),
+    PNG: ("atrium.documents.parsing.image", "PngExtractor"),
+    JPEG: ("atrium.documents.parsing.image", "JpegExtractor"),
+    TIFF: ("atrium.documents.parsing.image", "TiffExtractor"),
 }
 
 
@@ -57,4 +75,12 @@ def extractor_for(content_type: str) -> Extractor:
         raise failed(FailureKind.UNSUPPORTED_TYPE, f"Files of type {content_type} are not read.")
     module, name = _EXTRACTORS[content_type]
     extractor: Extractor = getattr(import_module(module), name)()
+    return extractor
+
+
+def page_source_for(content_type: str) -> PageSource:
+    """Who shows the pages of a type. Raise `IngestionFailed("unsupported-type")` where pages are no pictures."""
+    extractor = extractor_for(content_type)
+    if not isinstance(extractor, PageSource):
+        raise failed(FailureKind.UNSUPPORTED_TYPE, f"Files of type {content_type} have no pages to read by OCR.")
     return extractor

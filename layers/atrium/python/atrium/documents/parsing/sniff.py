@@ -4,7 +4,7 @@ import re
 
 from atrium.documents.parsing.decoding import BOMS, wide_encoding
 from atrium.documents.parsing.failures import FailureKind, failed
-from atrium.documents.parsing.registry import CSV, DOCX, HTML, MARKDOWN, PDF, PLAIN
+from atrium.documents.parsing.registry import CSV, DOCX, HTML, JPEG, MARKDOWN, PDF, PLAIN, PNG, TIFF
 
 
 def _words(text: str) -> frozenset[str]:
@@ -13,6 +13,11 @@ def _words(text: str) -> frozenset[str]:
 
 _BY_EXTENSION = {
     "pdf": PDF,
+    "png": PNG,
+    "jpg": JPEG,
+    "jpeg": JPEG,
+    "tif": TIFF,
+    "tiff": TIFF,
     "docx": DOCX,
     "html": HTML,
     "htm": HTML,
@@ -27,6 +32,10 @@ _BY_EXTENSION = {
 _BY_DECLARED = {
     "application/pdf": PDF,
     "application/x-pdf": PDF,
+    "image/png": PNG,
+    "image/jpeg": JPEG,
+    "image/jpg": JPEG,
+    "image/tiff": TIFF,
     DOCX: DOCX,
     "text/html": HTML,
     "application/xhtml+xml": HTML,
@@ -42,16 +51,14 @@ _BY_DECLARED = {
 _UNDECLARED = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded"})
 # Extensions of files that are something else whatever their first bytes say. Others ("notes.v2") say nothing.
 _REFUSED_EXTENSIONS = _words(
-    "svg svgz docm dotm doc dot rtf odt xls xlsx xlsm ppt pptx pptm json xml png jpg jpeg gif tif tiff bmp webp heic "
+    "svg svgz docm dotm doc dot rtf odt xls xlsx xlsm ppt pptx pptm json xml gif bmp webp heic "
     "exe dll com bat cmd ps1 sh js mjs vbs jar class zip gz tgz bz2 xz 7z rar tar iso mp3 mp4 mov avi wav epub eml msg"
 )
 _EXTENSION = re.compile(r"\.([A-Za-z][A-Za-z0-9]{0,9})$")
+_IMAGE_MAGIC = ((b"\x89PNG\r\n\x1a\n", PNG), (b"\xff\xd8\xff", JPEG), (b"II*\0", TIFF), (b"MM\0*", TIFF))
+_BINARY = frozenset({PDF, DOCX, PNG, JPEG, TIFF})
 _BINARY_MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
-    (b"II*\0", "a TIFF image"),
-    (b"MM\0*", "a TIFF image"),
     (b"RIFF", "a RIFF file"),
     (b"\x1f\x8b", "a gzip file"),
     (b"BZh", "a bzip2 file"),
@@ -61,7 +68,7 @@ _BINARY_MAGIC = (
     (b"MZ\x90", "a program"),
     (b"{\\rtf", "an RTF file"),
 )
-_READ = "PDF, DOCX, HTML, Markdown, CSV and plain text are."
+_READ = "PDF, DOCX, HTML, Markdown, CSV, plain text, PNG, JPEG and TIFF are."
 _PDF = b"%PDF-"
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -89,11 +96,11 @@ def sniff(data: bytes, name: str, declared_type: str = "") -> str:
     if by_name and declared and not _same_family(by_name, declared):
         raise _mismatch(f"its name says {by_name}, its declared type {declared}")
     claimed = by_name or declared
-    if by_bytes in {PDF, DOCX}:
+    if by_bytes in _BINARY:
         if claimed not in {None, by_bytes}:
             raise _mismatch(f"its content is {by_bytes}, it is declared as {claimed}")
         return by_bytes
-    if claimed in {PDF, DOCX}:
+    if claimed in _BINARY:
         raise _mismatch(f"its content is not {claimed}")
     return claimed or by_bytes
 
@@ -123,6 +130,9 @@ def _by_magic(data: bytes, claimed: str | None) -> str:
         return DOCX
     if data.startswith(_OLE):
         raise _ole_failure(data)
+    for magic, image in _IMAGE_MAGIC:
+        if data.startswith(magic):
+            return image
     for magic, what in _BINARY_MAGIC:
         if data.startswith(magic):
             raise _not_read(what, claimed)
