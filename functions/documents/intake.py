@@ -31,7 +31,11 @@ REQUEST_BODY: Final[dict[str, Any]] = {
                 "required": ["file"],
                 "additionalProperties": False,
                 "properties": {
-                    "file": {"type": "string", "format": "binary", "description": "PDF, DOCX, HTML, TXT, Markdown, CSV, PNG, JPEG or TIFF."},
+                    "file": {
+                        "type": "string",
+                        "format": "binary",
+                        "description": "PDF, DOCX, HTML, TXT, Markdown, CSV, PNG, JPEG or TIFF.",
+                    },
                     "name": {"type": "string", "description": "Instead of the file's own name."},
                     "metadata": {"type": "string", "contentMediaType": "application/json", "description": "A JSON object."},
                     "collection": {"type": "string", "pattern": "^[a-z0-9._-]{1,64}$", "default": "default"},

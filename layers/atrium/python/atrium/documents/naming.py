@@ -19,7 +19,8 @@ UNKNOWN_TYPE: Final = "application/octet-stream"
 
 _COLLECTION: Final = re.compile(r"[a-z0-9._-]{1,64}")
 _EXTENSIONS: Final = {
-    PDF: ".pdf", DOCX: ".docx", HTML: ".html", PLAIN: ".txt", MARKDOWN: ".md", CSV: ".csv", PNG: ".png", JPEG: ".jpg", TIFF: ".tif",
+    PDF: ".pdf", DOCX: ".docx", HTML: ".html", PLAIN: ".txt", MARKDOWN: ".md", CSV: ".csv",
+    PNG: ".png", JPEG: ".jpg", TIFF: ".tif",
 }  # fmt: skip
 # Of files that are not text: every extension that says their type.
 _SPELLINGS: Final = {PDF: (".pdf",), DOCX: (".docx",), PNG: (".png",), JPEG: (".jpg", ".jpeg"), TIFF: (".tif", ".tiff")}
