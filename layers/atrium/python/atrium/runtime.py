@@ -8,11 +8,11 @@ from functools import cache, cached_property, wraps
 from pathlib import Path
 from typing import Any, Final
 
-from atrium.db import Database
+from atrium.db import Database, PasswordSource
 from atrium.kernel.errors import Unavailable
 from atrium.kernel.settings import Settings, load_settings
 from atrium.kernel.telemetry import bound, configure_logging
-from atrium.ports.keyring import KeyringSource
+from atrium.ports.keyring import KeyringSource, PublicKeySource
 from atrium.ports.logins import iam_password
 from atrium.ports.queue import Queue, SqsQueue
 from atrium.ports.secrets import Secrets, SecretsManagerSecrets
@@ -34,12 +34,22 @@ class Runtime:
         self._chat_models: dict[str, ChatModel] = {}
         self._embedders: dict[str, Embedder] = {}
 
+    @property
+    def _iam_password(self) -> PasswordSource | None:
+        """Where roles' passwords come from, when not from the settings."""
+        settings = self.settings
+        return None if settings.database_password else iam_password(settings.database_host, settings.database_port)
+
     @cached_property
     def database(self) -> Database:
         """Tenant transactions; without a password the role logs in with IAM tokens."""
-        settings = self.settings
-        by_token = None if settings.database_password else iam_password(settings.database_host, settings.database_port)
-        return Database(settings, password=by_token)
+        return Database(self.settings, password=self._iam_password)
+
+    @cached_property
+    def relay_database(self) -> Database:
+        """The same database as `atrium_relay`, who sees named tables of all tenants; housekeeping alone may log in so."""
+        settings = self.settings.model_copy(update={"database_user": "atrium_relay"})
+        return Database(settings, password=self._iam_password)
 
     @cached_property
     def storage(self) -> ObjectStorage:
@@ -50,6 +60,11 @@ class Runtime:
     def ingest_queue(self) -> Queue:
         """Where the bucket's events wait for `ingest`."""
         return SqsQueue(self.settings.ingest_queue_url)
+
+    @cached_property
+    def ingest_dead_letters(self) -> Queue:
+        """What `ingest` could not handle."""
+        return SqsQueue(self.settings.ingest_dlq_url)
 
     @cached_property
     def outbox_queue(self) -> Queue:
@@ -72,6 +87,11 @@ class Runtime:
         return KeyringSource(self.secrets, self.settings.keyring_secret)
 
     @cached_property
+    def public_keys(self) -> PublicKeySource:
+        """What verifies access tokens, for those who hold no key."""
+        return PublicKeySource(self.secrets, self.settings.jwks_secret)
+
+    @cached_property
     def provider_keys(self) -> "ProviderKeys":
         """The model providers' keys."""
         return ProviderKeys(self.secrets, self.settings)
@@ -92,8 +112,8 @@ class Runtime:
 
     async def close(self) -> None:
         """Close what was opened."""
-        if "database" in self.__dict__:
-            await self.database.close()
+        for name in {"database", "relay_database"} & self.__dict__.keys():
+            await self.__dict__[name].close()
         for model in (*self._chat_models.values(), *self._embedders.values()):
             if isinstance(model, Closable):
                 await model.close()

@@ -1,7 +1,8 @@
 """The data core: connections, tenant transactions, queries by name, and the migrator (`atrium.db.migrator`)."""
 
+from atrium.db.connections import PasswordSource
 from atrium.db.database import Database
 from atrium.db.queries import Queries, load_queries
 from atrium.db.transaction import Row, Transaction
 
-__all__ = ["Database", "Queries", "Row", "Transaction", "load_queries"]
+__all__ = ["Database", "PasswordSource", "Queries", "Row", "Transaction", "load_queries"]

@@ -39,6 +39,7 @@ class Settings(BaseSettings):
 
     bucket: str = "atrium"
     ingest_queue_url: str = ""
+    ingest_dlq_url: str = ""
     outbox_queue_url: str = ""
     pipeline_arn: str = ""
     event_bus: str = ""
@@ -46,6 +47,7 @@ class Settings(BaseSettings):
     s3_public_url: str = ""
 
     keyring_secret: str = "atrium/keyring"
+    jwks_secret: str = "atrium/jwks"
     operator_secret: str = "atrium/operator"
     provider_secret_prefix: str = "atrium/providers/"
 
@@ -76,6 +78,8 @@ class Settings(BaseSettings):
     # Scanned pages: what Tesseract knows of its languages, and how many pages of one document are read (0: none).
     ocr_data_dir: str = "/opt/tessdata"
     ocr_max_pages: int = Field(default=500, ge=0)
+    # Chunks of one tenant in one space from which on it gets a vector index of its own.
+    index_threshold: int = Field(default=10_000, ge=1)
     openai_base_url: str = "https://api.openai.com/v1"
     sse_heartbeat: float = Field(default=15, gt=0)
 

@@ -5,6 +5,7 @@ import json
 import secrets
 import time
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -56,27 +57,53 @@ def _new_key() -> dict[str, str]:
     return {"kid": secrets.token_hex(4), "key": b64encode(secrets.token_bytes(32)).decode()}
 
 
-class KeyringSource:
-    """Reads the keyring, keeps it five minutes, and reads it again when a caller met an unknown kid."""
+class _Source[T]:
+    """Reads a secret of ours, keeps what it says five minutes, and reads it again when a caller met an unknown kid."""
 
-    def __init__(self, store: Secrets, name: str) -> None:
+    def __init__(self, store: Secrets, name: str, parse: Callable[[str], T], what: str) -> None:
         self._store = store
         self._name = name
-        self._keyring: Keyring | None = None
+        self._parse = parse
+        self._what = what
+        self._known: T | None = None
         self._read_at = 0.0
         self._lock = asyncio.Lock()
 
-    async def get(self, *, refresh: bool = False) -> Keyring:
-        """The keyring; `refresh` after an authentication failure that a rotation would explain."""
+    async def get(self, *, refresh: bool = False) -> T:
+        """What it says; `refresh` after an authentication failure that a rotation would explain."""
         async with self._lock:
             age = time.monotonic() - self._read_at
-            if self._keyring is None or age > (_REFRESH_SECONDS if refresh else _CACHE_SECONDS):
-                self._keyring = Keyring.from_json(await self._read())
+            if self._known is None or age > (_REFRESH_SECONDS if refresh else _CACHE_SECONDS):
+                self._known = self._parse(await self._read())
                 self._read_at = time.monotonic()
-            return self._keyring
+            return self._known
 
     async def _read(self) -> str:
         try:
             return await self._store.get(self._name)
         except NotFound as exc:  # `migrate` makes it: to a caller the deployment is not ready, not the thing absent
-            raise Unavailable("the keyring is not there yet") from exc
+            raise Unavailable(f"{self._what} not there yet") from exc
+
+
+class KeyringSource(_Source[Keyring]):
+    """The keyring, for those who sign, verify or seal."""
+
+    def __init__(self, store: Secrets, name: str) -> None:
+        super().__init__(store, name, Keyring.from_json, "the keyring is")
+
+
+JsonWebKeys = dict[str, list[dict[str, str]]]
+
+
+class PublicKeySource(_Source[JsonWebKeys]):
+    """The public keys of access tokens as a JWK set, which `migrate` publishes, for those who need no other key."""
+
+    def __init__(self, store: Secrets, name: str) -> None:
+        super().__init__(store, name, _parse_jwks, "the public keys are")
+
+
+def _parse_jwks(text: str) -> JsonWebKeys:
+    try:
+        return {"keys": list(json.loads(text)["keys"])}
+    except (ValueError, KeyError, TypeError) as exc:
+        raise Unavailable("the public keys are not readable") from exc
