@@ -59,6 +59,9 @@ class DocumentReply(Reply):
     pages: int | None
     characters: int | None
     chunk_count: int | None
+    ocr_pages: int | None = Field(description="Scanned pages that were read by OCR; null before the text is extracted.")
+    ocr_confidence: float | None = Field(description="How sure OCR is of them, 0 to 1.")
+    ocr_poor_pages: list[int] = Field(description="Pages that OCR read with a confidence below 0.7, or could not read.")
     error: Failure | None
     created_by: str
     created_at: Timestamp
@@ -85,6 +88,9 @@ class DocumentReply(Reply):
             pages=version.pages,
             characters=version.characters,
             chunk_count=version.chunk_count,
+            ocr_pages=version.ocr_pages,
+            ocr_confidence=None if version.ocr_confidence is None else round(version.ocr_confidence, 3),
+            ocr_poor_pages=version.ocr_poor_pages,
             error=_failure(document),
             created_by=document.created_by,
             created_at=document.created_at,

@@ -19,6 +19,7 @@ from atrium.documents.ingestion.receiving import ReceivingService
 from atrium.documents.models import Document, Upload
 from atrium.documents.parsing import worker
 from atrium.documents.parsing.models import ExtractedText, Inspection
+from atrium.documents.parsing.ocr import RecognisedPage
 from atrium.documents.parsing.registry import ParseOptions
 from atrium.documents.service import DocumentService
 from atrium.kernel.errors import AtriumError
@@ -87,11 +88,17 @@ class InProcessParser:
         assert isinstance(found, Inspection)
         return found
 
-    async def extract_file(self, path: Path, name: str, declared_type: str) -> ExtractedText:
+    async def extract_file(
+        self, path: Path, name: str, declared_type: str, *, recognised: Sequence[RecognisedPage] = ()
+    ) -> ExtractedText:
         data = await asyncio.to_thread(path.read_bytes)
-        text = worker.parse("extract", data, name, declared_type, ParseOptions())
+        options = ParseOptions(recognised={page.number: page for page in recognised})
+        text = worker.parse("extract", data, name, declared_type, options)
         assert isinstance(text, ExtractedText)
         return text
+
+    async def read_page(self, path: Path, name: str, declared_type: str, page: int, *, ocr_data: str, password: str | None = None) -> RecognisedPage:
+        raise AssertionError("no scan is expected here: ScanReader reads them")
 
 
 class RacedStorage(MemoryStorage):

@@ -60,6 +60,9 @@ class Version:
     pages: int | None
     characters: int | None
     chunk_count: int | None
+    ocr_pages: int | None
+    ocr_confidence: float | None
+    ocr_poor_pages: list[int]
     ready_at: datetime | None
     touched_at: datetime
 
@@ -113,6 +116,7 @@ class Document:
 _PLAIN_VERSION_COLUMNS = (
     "object_key", "object_version_id", "sequencer", "content_type", "size", "sha256", "progress", "error_type",
     "error_detail", "attempts", "title", "language", "pages", "characters", "chunk_count", "ready_at",
+    "ocr_pages", "ocr_confidence", "ocr_poor_pages",
     "touched_at",
 )  # fmt: skip
 _DOCUMENT_COLUMNS = (

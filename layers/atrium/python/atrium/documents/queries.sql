@@ -109,6 +109,12 @@ UPDATE atrium.document_versions
 SET characters = %(characters)s, pages = coalesce(%(pages)s::integer, pages), title = %(title)s, updated_at = now()
 WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s
 
+-- name: set_recognition
+-- What OCR read of it.
+UPDATE atrium.document_versions
+SET ocr_pages = %(pages)s, ocr_confidence = %(confidence)s::real, ocr_poor_pages = %(poor_pages)s::integer[], updated_at = now()
+WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s
+
 -- name: set_language
 -- Which language its text is in.
 UPDATE atrium.document_versions SET language = %(language)s, updated_at = now()

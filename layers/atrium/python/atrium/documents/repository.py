@@ -1,11 +1,13 @@
 """The documents' rows. Every function runs inside the caller's transaction and sees one tenant."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from atrium.db import Transaction, load_queries
 from atrium.documents.models import Candidate, Document, DocumentFilter, Stage
+from atrium.documents.parsing.ocr import POOR_CONFIDENCE
 from atrium.kernel.errors import NotFound
 
 _queries = load_queries(__package__)
@@ -133,6 +135,15 @@ async def set_inspection(
 async def set_extraction(tx: Transaction, document: Document, *, characters: int, pages: int | None, title: str) -> None:
     """What its text was found to be."""
     await tx.execute(_queries.set_extraction, **_version_key(tx, document), characters=characters, pages=pages, title=title)
+
+
+async def set_recognition(tx: Transaction, document: Document, confidences: Sequence[tuple[int, float]]) -> None:
+    """What OCR read of it: (page, confidence from 0 to 1)."""
+    mean = sum(confidence for _, confidence in confidences) / len(confidences) if confidences else None
+    poor = [page for page, confidence in confidences if confidence < POOR_CONFIDENCE]
+    await tx.execute(
+        _queries.set_recognition, **_version_key(tx, document), pages=len(confidences), confidence=mean, poor_pages=poor
+    )
 
 
 async def set_language(tx: Transaction, document: Document, language: str) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import logging
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -23,6 +23,7 @@ from atrium.documents.ingestion import batches
 from atrium.documents.ingestion.attempts import PROGRESS, Attempts
 from atrium.documents.ingestion.batches import Plan, PlannedChunk
 from atrium.documents.ingestion.receiving import start_execution
+from atrium.documents.ingestion.recognition import BUDGET_SECONDS, PageReader, Recognition, Scan
 from atrium.documents.ingestion.steps import Step, failure_of
 from atrium.documents.ingestion.work import Work
 from atrium.documents.models import STUCK_SECONDS, Document, Stage
@@ -30,6 +31,7 @@ from atrium.documents.naming import file_name
 from atrium.documents.parsing import child
 from atrium.documents.parsing.failures import FailureKind
 from atrium.documents.parsing.models import ExtractedText, Inspection
+from atrium.documents.parsing.ocr import RecognisedPage
 from atrium.kernel.errors import AtriumError, Conflict, IngestionFailed, NotFound
 from atrium.kernel.ids import chunk_id
 from atrium.kernel.principal import Principal
@@ -43,17 +45,20 @@ from atrium.retrieval.store import IndexedChunk, PostgresVectorStore, VectorStor
 _log: Final = logging.getLogger(__name__)
 SOURCE_MISSING: Final = "source-missing"
 _SKIPPED: Final[dict[str, Any]] = {"skipped": True}
+_EXTRACT_SKIPPED: Final[dict[str, Any]] = {"skipped": True, "pages_left": 0}
 
 
-class Parser(Protocol):
+class Parser(PageReader, Protocol):
     """Reads a file in a process of its own. Raises `IngestionFailed` for one that cannot be read."""
 
     async def inspect_file(self, path: Path, name: str, declared_type: str) -> Inspection:
         """What the file is."""
         ...
 
-    async def extract_file(self, path: Path, name: str, declared_type: str) -> ExtractedText:
-        """Its text with its structure."""
+    async def extract_file(
+        self, path: Path, name: str, declared_type: str, *, recognised: Sequence[RecognisedPage] = ()
+    ) -> ExtractedText:
+        """Its text with its structure; what OCR read of it included."""
         ...
 
 
@@ -86,9 +91,20 @@ class Parts(Protocol):
 
 
 class IngestionService:
-    """The verbs of the pipeline's states. `batch_size`: how many chunks are embedded by one state."""
+    """The verbs of the pipeline's states.
 
-    def __init__(self, parts: Parts, *, store: VectorStore | None = None, parser: Parser = child, batch_size: int = 64) -> None:
+    `batch_size`: how many chunks are embedded by one state; `ocr_seconds`: for how long one begins to read scanned pages.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        store: VectorStore | None = None,
+        parser: Parser = child,
+        batch_size: int = 64,
+        ocr_seconds: float = BUDGET_SECONDS,
+    ) -> None:
         self._parts = parts
         self._database = parts.database
         self._storage = parts.storage
@@ -97,6 +113,10 @@ class IngestionService:
         self._batch_size = batch_size
         self._model = parts.settings.embedding_model
         self._attempts = Attempts(parts.database, parts.storage)
+        settings = parts.settings
+        self._recognition = Recognition(
+            self._attempts, parser, ocr_data=settings.ocr_data_dir, max_pages=settings.ocr_max_pages, seconds=ocr_seconds
+        )
 
     async def inspect(self, step: Step) -> dict[str, Any]:
         """Find out what the file is. Raises `IngestionFailed`, as `extract` and `chunk` do."""
@@ -112,13 +132,21 @@ class IngestionService:
         return {"content_type": found.content_type, "pages": found.pages}
 
     async def extract(self, step: Step) -> dict[str, Any]:
-        """Make the stored text, and its structure for `chunk`."""
+        """Make the stored text, and its structure for `chunk`; call again while there are `pages_left`, which are scans."""
         document = await self._attempts.begin(step, Stage.EXTRACTING)
         if document is None:
-            return _SKIPPED
+            return _EXTRACT_SKIPPED
+        work = Work.of(self._storage, step)
         async with self._source(document) as (path, name, _):
             extracted = await self._parser.extract_file(path, name, document.version.content_type)
-        await Work.of(self._storage, step).put_extracted(extracted)
+            if extracted.unread:
+                scan = Scan(path, name, document.version.content_type, extracted.unread)
+                left = await self._recognition.read(step, work, scan)
+                if left:
+                    return {"pages_left": left}
+                pages = await self._recognition.pages(work, scan)
+                extracted = await self._parser.extract_file(path, name, scan.declared_type, recognised=pages)
+        await work.put_extracted(extracted)
         async with self._database.transaction(step.principal) as tx:
             await repository.set_extraction(
                 tx,
@@ -127,8 +155,9 @@ class IngestionService:
                 pages=len(extracted.pages) or None,
                 title=extracted.title or document.version.title,
             )
+            await repository.set_recognition(tx, document, extracted.confidences)
         await self._attempts.begin(step, Stage.EXTRACTING)
-        return {"characters": len(extracted.text)}
+        return {"characters": len(extracted.text), "pages_left": 0}
 
     async def chunk(self, step: Step) -> dict[str, Any]:
         """Cut the text into chunks that the model reads whole; `{"batches": [0, 1, …]}`, empty when there is nothing to do."""

@@ -1,7 +1,7 @@
 """The objects that the steps of one version leave one another. Writing twice is writing once."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Self
 
 from atrium.documents.ingestion import batches
@@ -9,6 +9,7 @@ from atrium.documents.ingestion.batches import Batch, Plan
 from atrium.documents.ingestion.steps import Step
 from atrium.documents.keys import text_key, work_prefix
 from atrium.documents.parsing.models import ExtractedText
+from atrium.documents.parsing.ocr import RecognisedPage
 from atrium.kernel.errors import NotFound, Unavailable
 from atrium.ports.storage import ObjectStorage
 from atrium.providers.base import Vectors
@@ -41,6 +42,28 @@ class Work:
         """What `put_extracted` wrote."""
         data = await self._storage.get(f"{self._prefix}extracted.json")
         return await asyncio.to_thread(ExtractedText.from_json, data)
+
+    async def put_recognised(self, page: RecognisedPage) -> None:
+        """What OCR read on one page."""
+        await self._storage.put(self._page_key(page.number), page.to_json().encode(), content_type=_JSON)
+
+    async def recognised_numbers(self) -> set[int]:
+        """The pages (from 1) that `put_recognised` has written."""
+        prefix = f"{self._prefix}ocr-"
+        return {int(key.removeprefix(prefix).removesuffix(".json")) async for key in self._storage.list(prefix)}
+
+    async def get_recognised(self, numbers: Iterable[int]) -> list[RecognisedPage]:
+        """What `put_recognised` wrote of these pages, in their order."""
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def get(number: int) -> RecognisedPage:
+            async with gate:
+                return RecognisedPage.from_json(await self._storage.get(self._page_key(number)))
+
+        return list(await asyncio.gather(*(get(number) for number in numbers)))
+
+    def _page_key(self, number: int) -> str:
+        return f"{self._prefix}ocr-{number:05d}.json"
 
     async def put_plan(self, plan: Plan, parts: Sequence[Batch]) -> None:
         """The batches, and then the plan: where there is a plan, there are all its batches."""

@@ -37,7 +37,8 @@ class Recognised:
         unread = [number for number in self._scanned if number not in self._pages]
         if builder.empty and not unread:
             self._raise_failure()
-        confidences = [(page.number, page.confidence) for page in self._pages.values()]
+        # A blank page says nothing of how well the others were read.
+        confidences = [(page.number, page.confidence) for page in self._pages.values() if page.lines or page.failure]
         return builder.finish(title, unread=unread, confidences=confidences)
 
     def _raise_failure(self) -> None:
