@@ -108,7 +108,7 @@ def test_what_repeats_on_every_page_is_furniture() -> None:
 
 def test_rows_of_a_table_keep_their_lines() -> None:
     document = _extract((FOLDER / "field-service-handbook.pdf").read_bytes())
-    assert "\nS1 Danger to people or an uncontrolled discharge 15 minutes 4 hours\n" in document.text
+    assert "\nS1 | Danger to people or an uncontrolled discharge | 15 minutes | 4 hours\n" in document.text
 
 
 def test_an_inspection_says_pages_title_and_outline() -> None:

@@ -9,6 +9,7 @@ from atrium.documents.parsing.characters import one_line
 from atrium.documents.parsing.failures import FailureKind, failed
 from atrium.documents.parsing.models import ExtractedText, Inspection, OutlineEntry
 from atrium.documents.parsing.ocr import Bitmap
+from atrium.documents.parsing.pdf_continued import table_lines
 from atrium.documents.parsing.pdf_layout import Layout, PageLines, paragraphs
 from atrium.documents.parsing.pdf_outline import read_outline
 from atrium.documents.parsing.pdf_pages import PageReader
@@ -45,9 +46,12 @@ class PdfExtractor:
             pages = [recognised.lines(number, lines) for number, lines in enumerate(written, 1)]
             title = _metadata_title(document)
             layout = Layout(pages, _bookmarks(document))
+            # Where OCR read a page, the lines that its tables are made of are gone.
+            tables = {number: found for number, found in reader.tables.items() if pages[number - 1] is written[number - 1]}
+            rows = table_lines(pages, tables, layout)
         for number, lines in enumerate(pages, 1):
             builder.start_page(number)
-            for kind, text, level in paragraphs(lines, number, layout):
+            for kind, text, level in paragraphs(lines, number, layout, rows.get(number, ())):
                 builder.add(kind, text, level)
         _warn_of_empty_pages(builder, pages)
         return recognised.finish(builder, title or layout.first_heading)

@@ -5,7 +5,7 @@ This runs beside pdfium on every line of every page, and may cost a small part o
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from atrium.documents.parsing.models import BlockKind, OutlineEntry
@@ -44,6 +44,7 @@ class Line(NamedTuple):
 
 
 PageLines = list[Line]
+TableLines = tuple[int, int, str]  # the lines [first, end) of a page are a table of this text
 Mark = tuple[BlockKind, int | None]
 Marks = dict[int, Mark]
 _PARAGRAPH: Mark = (BlockKind.PARAGRAPH, None)
@@ -72,13 +73,30 @@ class Layout:
         on_first = sorted(self.marks.get(1, _NO_MARKS).items())
         self.first_heading = next((pages[0][index].text for index, mark in on_first if mark[0] is BlockKind.HEADING), None)
 
+    def is_furniture(self, page: int, lines: Iterable[int]) -> bool:
+        """Whether some lines of a page are nothing but what repeats from page to page."""
+        marks = self.marks.get(page, _NO_MARKS)
+        return all(marks.get(index) is _FURNITURE for index in lines)
 
-def paragraphs(lines: PageLines, page: int, layout: Layout) -> Iterator[tuple[BlockKind, str, int | None]]:
+
+def paragraphs(
+    lines: PageLines, page: int, layout: Layout, tables: Sequence[TableLines] = ()
+) -> Iterator[tuple[BlockKind, str, int | None]]:
     """The blocks of a page: (kind, text, level), in reading order."""
     marks = layout.marks.get(page, _NO_MARKS)
+    start = 0
+    for first, end, text in tables:
+        yield from _stretch(lines, start, first, marks, layout)
+        yield BlockKind.TABLE, text, None
+        start = end
+    yield from _stretch(lines, start, len(lines), marks, layout)
+
+
+def _stretch(lines: PageLines, start: int, end: int, marks: Marks, layout: Layout) -> Iterator[tuple[BlockKind, str, int | None]]:
+    """The blocks of some lines among which there is no table."""
     group: list[Line] = []
     group_mark = _PARAGRAPH
-    for index, line in enumerate(lines):
+    for index, line in enumerate(lines[start:end], start):
         mark = marks.get(index, _PARAGRAPH)
         if mark is _PARAGRAPH and line.text.partition(" ")[0][-1] in _BULLET_END and _BULLET.match(line.text):
             mark = _ITEM

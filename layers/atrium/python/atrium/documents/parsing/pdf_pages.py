@@ -1,28 +1,45 @@
-"""The lines of a PDF's pages, by pdfium's own functions: the wrapper's page objects cost as much as all that is done here."""
+"""The lines and tables of a PDF's pages, by pdfium's own functions: the wrapper's page objects cost as much as all this."""
 
 import ctypes
+import struct
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from itertools import accumulate, compress, repeat
 from typing import TYPE_CHECKING, Any
 
 import pypdfium2.raw as pdfium
 
 from atrium.documents.parsing.pdf_layout import Line, PageLines
+from atrium.documents.parsing.pdf_rules import read_rules
+from atrium.documents.parsing.pdf_tables import Box, Table, find_tables
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
 
-TextPage = Any  # a handle of pdfium's, whose package carries no types
+Handle = Any  # of pdfium's, whose package carries no types
 _LINE_END = "\r\n"
 _UNIT_BYTES = 2
+_BOX = struct.Struct("4f")
+# A prototype of plain pointers: with it one `map` calls pdfium for a whole page, which halves the cost of a call.
+_LOOSE_BOX = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(
+    ctypes.cast(pdfium.FPDFText_GetLooseCharBox, ctypes.c_void_p).value or 0
+)
+_line = partial(tuple.__new__, Line)
 
 
 class PageReader:
-    """Reads page after page with the same buffers: each new one costs ctypes a type of its own."""
+    """Reads page after page with the same buffers: each new one costs ctypes a type of its own.
+
+    `tables` are those of the pages read so far, by their number from 1.
+    """
 
     def __init__(self) -> None:
-        self._rect = pdfium.FS_RECTF()
-        self._size = 0
+        self.tables: dict[int, list[Table]] = {}
+        self._units = 0
         self._buffer: Any = None
-        self._reserve(16 * 1024)
+        self._boxes = 0
+        self._box_buffer: Any = None
 
     def read(self, document: "PdfDocument", index: int) -> PageLines:
         """The lines of a page, in pdfium's reading order. A page that does not load is an empty one."""
@@ -31,41 +48,57 @@ class PageReader:
             return []
         text_page = pdfium.FPDFText_LoadPage(page)
         try:
-            return self._lines(text_page) if text_page else []
+            return self._lines(page, text_page, index + 1) if text_page else []
         finally:
             pdfium.FPDFText_ClosePage(text_page)
             pdfium.FPDF_ClosePage(page)
 
-    def _lines(self, text_page: TextPage) -> PageLines:
+    def _lines(self, page: Handle, text_page: Handle, number: int) -> PageLines:
         """Each line with the place and height of its first letter: one call a line; one a letter would double the time."""
         text, units = self._text(text_page)
-        rect, pointer, loose_box = self._rect, ctypes.byref(self._rect), pdfium.FPDFText_GetLooseCharBox
+        written = text.split(_LINE_END)
+        texts = [line.strip() for line in written]
         wide = len(text) != units
-        lines: PageLines = []
-        position = 0
-        for written in text.split(_LINE_END):
-            line = written.strip()
-            if line:
-                loose_box(text_page, position, pointer)
-                bottom = rect.bottom
-                lines.append(Line(line, rect.left, bottom, rect.top - bottom))
-            position += (_utf16_length(written) if wide else len(written)) + 2  # and the line end
+        sizes = map(_utf16_length, written) if wide else map(len, written)
+        places = [place + 2 * line for line, place in enumerate(accumulate(sizes, initial=0))]
+        if not wide:
+            places = [
+                place if line.startswith(stripped) else place + len(line) - len(line.lstrip())
+                for place, line, stripped in zip(places, written, texts, strict=False)
+            ]
+        starts = list(compress(places, texts))
+        boxes = partial(self._read_boxes, ctypes.cast(text_page, ctypes.c_void_p).value)
+        lines: PageLines = [
+            Line(line, left, bottom, top - bottom)
+            for line, (left, top, _, bottom) in zip(filter(None, texts), boxes(starts), strict=True)
+        ]
+        tables = [] if wide else find_tables(lines, starts, boxes, partial(read_rules, page))
+        if tables:
+            self.tables[number] = tables
         return lines
 
-    def _text(self, text_page: TextPage) -> tuple[str, int]:
+    def _read_boxes(self, text_page: int | None, places: Sequence[int]) -> list[Box]:
+        """(left, top, right, bottom) of some letters."""
+        count = len(places)
+        if count > self._boxes:
+            self._boxes = 2 * count
+            self._box_buffer = (ctypes.c_float * (4 * self._boxes))()
+        first = ctypes.addressof(self._box_buffer) if count else 0
+        step = _BOX.size
+        deque(map(_LOOSE_BOX, repeat(text_page), places, range(first, first + count * step, step)), maxlen=0)
+        return list(_BOX.iter_unpack(ctypes.string_at(first, count * step))) if count else []
+
+    def _text(self, text_page: Handle) -> tuple[str, int]:
         """A page's text, and its length as pdfium counts it, in UTF-16 units."""
         count = pdfium.FPDFText_CountChars(text_page)
         if count <= 0:
             return "", 0
         # pdfium may write more UTF-16 units than it counts characters; its own answer says how many are its text.
-        self._reserve(2 * count + 1)
+        if 2 * count + 1 > self._units:
+            self._units = 2 * count + 16 * 1024
+            self._buffer = (ctypes.c_ushort * self._units)()
         units = max(0, pdfium.FPDFText_GetText(text_page, 0, count, self._buffer) - 1)
         return ctypes.string_at(self._buffer, units * _UNIT_BYTES).decode("utf-16-le", errors="replace"), units
-
-    def _reserve(self, units: int) -> None:
-        if units > self._size:
-            self._size = units
-            self._buffer = (ctypes.c_ushort * units)()
 
 
 def _utf16_length(line: str) -> int:

@@ -1,0 +1,176 @@
+"""Which lines of a PDF's page are tables. A cheap look at every page, a close one at what looks like rows.
+
+pdfium writes the cells of a row as one line where they are one line each, else cell after cell. So lines that are wider
+than their letters need, and lines that stand higher than the one before and right of it, are what tables are made of.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from atrium.documents.parsing.pdf_grid import Grid, Rules, Segment, says_something
+from atrium.documents.parsing.pdf_layout import PageLines
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+Boxes = Callable[[Sequence[int]], list[Box]]  # those of letters, which are numbered from the page's first
+
+_SHORT = 0.85  # of a long line of the page
+_LONG_LINES = 0.9  # the share of lines that are not longer than a long one
+_AIRY = 1.25  # times the width that so many letters have in running text
+_MOST_WIDTH = 0.5  # of a letter of running text, as a share of the line's height
+_CELL_GAP = 0.7  # of the line's height; spaces between words have 0.2 to 0.5
+_RISE = 0.5  # of the line's height: superscripts rise less
+_SAME_HEIGHT = 0.4
+_INDENT = 10.0  # points that a second column is right of the first, at least
+_ROW_LINES = 12  # a row of wrapped cells has no more lines than these in one cell
+_BETWEEN = 4  # lines from one row to the next
+_FAR = 6.0  # times the line's height
+_FEW = 4  # letters
+_RUN = re.compile("A{4,}")
+
+
+class Table(NamedTuple):
+    """A table: the lines [first, end) of its page, its rows of cells, and where its columns begin (points)."""
+
+    first: int
+    end: int
+    rows: list[list[str]]
+    columns: tuple[float, ...]
+
+
+def find_tables(lines: PageLines, starts: Sequence[int], boxes: Boxes, rules: Callable[[], Rules]) -> list[Table]:
+    """The tables of a page, from above; `starts` has the number of each line's first letter."""
+    if len(lines) < 2:  # noqa: PLR2004 - rows
+        return []
+    tables: list[Table] = []
+    edges = _Edges(lines, starts, boxes)
+    flagged = _flagged(lines, starts, boxes) | _stepped(lines) | _alike(lines, edges)
+    for first, end in _regions(lines, sorted(flagged)):
+        first = max(first, tables[-1].end if tables else 0)  # noqa: PLW2901 - the last one may have grown into this
+        table = _table(lines, first, end, edges, rules)
+        if table is not None:
+            tables.append(table)
+    return tables
+
+
+def _flagged(lines: PageLines, starts: Sequence[int], boxes: Boxes) -> set[int]:
+    """Lines near each other that are wider than their letters need."""
+    lengths = [len(line.text) for line in lines]
+
+    def widths(places: Sequence[int]) -> list[float]:
+        """How wide a letter of each line is, spaces and gaps included, as a share of its height."""
+        rights = boxes([starts[index] + lengths[index] - 1 for index in places])
+        pairs = zip(places, rights, strict=True)
+        return [(box[2] - lines[index].left) / (lengths[index] * (lines[index].height or 1.0)) for index, box in pairs]
+
+    ranked = sorted(lengths)
+    usual = widths([lengths.index(ranked[-1])])[0]
+    wide = _AIRY * (usual if 0 < usual < _MOST_WIDTH else _MOST_WIDTH)
+    # Where even the longest line is wider than its letters need, the page may be rows from top to bottom.
+    limit = ranked[-1] if usual > wide else _SHORT * ranked[int(_LONG_LINES * (len(ranked) - 1))]
+    short = [index for index, line in enumerate(lines) if _FEW < lengths[index] <= limit and " " in line.text]
+    tried = sorted({index for pair in pairwise(short) if pair[1] - pair[0] < _BETWEEN for index in pair})
+    return {index for index, width in zip(tried, widths(tried), strict=True) if width > wide} if tried else set()
+
+
+def _alike(lines: PageLines, edges: "_Edges") -> set[int]:
+    """Lines that all begin at one place, none in small letters, of which two in a row have wide gaps."""
+    found: set[int] = set()
+    for run in _RUN.finditer("".join("a" if line.text[0].islower() else "A" for line in lines)):
+        first, end = run.span()
+        if max(line.left for line in lines[first:end]) - min(line.left for line in lines[first:end]) < _INDENT:
+            pieces = [piece.line for piece in edges.segments(first + 1, first + 3)]
+            if pieces.count(first + 1) > 1 and pieces.count(first + 2) > 1:
+                found.update(range(first, end))
+    return found
+
+
+def _stepped(lines: PageLines) -> set[int]:
+    """Lines of rows whose cells are written one after the other: from where a row begins to where a cell steps up again."""
+    steps: list[tuple[int, int]] = []
+    above = lines[0]
+    for index, line in enumerate(lines):
+        if line.bottom - above.bottom > _RISE * line.height:
+            beginning = _beginning(lines, index)
+            if beginning is not None:
+                steps.append((beginning, index))
+        above = line
+    found: set[int] = set()
+    for beginning, index in steps:
+        place = lines[index]
+        others = [lines[other] for _, other in steps if other != index]
+        if any(abs(line.left - place.left) < _INDENT and abs(line.bottom - place.bottom) > place.height for line in others):
+            found.update(range(beginning, index + 1))
+    return found
+
+
+def _beginning(lines: PageLines, index: int) -> int | None:
+    """The line before that stands as high as this one, and left of it."""
+    line = lines[index]
+    for before in range(index - 1, max(-1, index - _ROW_LINES), -1):
+        other = lines[before]
+        if abs(other.bottom - line.bottom) < _SAME_HEIGHT * line.height:
+            return before if other.left < line.left - _INDENT else None
+    return None
+
+
+def _regions(lines: PageLines, flagged: list[int]) -> Iterator[tuple[int, int]]:
+    """Runs of flagged lines that are near each other, with a line more on each side."""
+    run: list[int] = []
+    for index in flagged:
+        if run and (index - run[-1] > _BETWEEN or abs(lines[index].bottom - lines[run[-1]].bottom) > _FAR * lines[index].height):
+            if len(run) > 1:
+                yield max(0, run[0] - 1), min(len(lines), run[-1] + 2)
+            run = []
+        run.append(index)
+    if len(run) > 1:
+        yield max(0, run[0] - 1), min(len(lines), run[-1] + 2)
+
+
+class _Edges:
+    """Cuts lines where a gap between two words is too wide for a space."""
+
+    def __init__(self, lines: PageLines, starts: Sequence[int], boxes: Boxes) -> None:
+        self._lines = lines
+        self._starts = starts
+        self._boxes = boxes
+
+    def segments(self, first: int, end: int) -> list[Segment]:
+        """The pieces of some lines."""
+        spaces = [[at for at, letter in enumerate(line.text) if letter == " "] for line in self._lines[first:end]]
+        wanted: list[int] = []
+        for index, places in enumerate(spaces, first):
+            start = self._starts[index]
+            wanted += [start + at + side for at in places for side in (-1, 1)]
+            wanted.append(start + len(self._lines[index].text) - 1)
+        boxes = iter(self._boxes(wanted))
+        return [piece for index, places in enumerate(spaces, first) for piece in self._pieces(index, places, boxes)]
+
+    def _pieces(self, index: int, spaces: list[int], boxes: Iterator[Box]) -> Iterator[Segment]:
+        line = self._lines[index]
+        begin, left = 0, line.left
+        for at in spaces:
+            before, after = next(boxes), next(boxes)
+            if after[0] - before[2] > _CELL_GAP * line.height and line.text[begin:at].strip():
+                yield Segment(left, before[2], line.bottom, line.height, line.text[begin:at].strip(), index)
+                begin, left = at + 1, after[0]
+        yield Segment(left, max(left, next(boxes)[2]), line.bottom, line.height, line.text[begin:].strip(), index)
+
+
+def _table(lines: PageLines, first: int, end: int, edges: _Edges, rules: Callable[[], Rules]) -> Table | None:
+    """The table in a region, without what is above and below it; none where its lines stand in no columns."""
+    if not says_something([line.text for line in lines[first:end]]):
+        return None
+    pieces = edges.segments(first, end)
+    grid = Grid.of(pieces)
+    inside = grid.lines() if grid is not None else None
+    if grid is None or not inside:
+        return None
+    first, below = min(inside), max(inside) + 1
+    while below < len(lines) and grid.continues(lines[below]):
+        below += 1
+    pieces = [piece for piece in pieces if first <= piece.line < below] + edges.segments(end, below)
+    final = Grid.of(pieces)
+    rows = final.rows(rules) if final is not None else None
+    return Table(first, below, rows, final.lefts()) if rows and final is not None else None
