@@ -1,7 +1,8 @@
 """The states of a document's way from bytes to searchable chunks, in Amazon States Language (JSONata).
 
-Inspect → Extract → Chunk → EmbedBatches (a batch whose vectors are stored is skipped) → Publish. Only keys travel: every
-step reads and writes its work in the bucket. Whatever fails for good is told to `publish`, which marks the document failed.
+Inspect → Extract (again while scanned pages are left) → Chunk → EmbedBatches (a batch whose vectors are stored is skipped)
+→ Publish. Only keys travel: every step reads and writes its work in the bucket. Whatever fails for good is told to
+`publish`, which marks the document failed.
 """
 
 from typing import Any
@@ -21,6 +22,8 @@ INFRASTRUCTURE = [
 ]
 TIMEOUT_SECONDS = 3 * 3600
 _BATCHES_AT_ONCE = 4
+# Of a scan, Extract reads as many pages as one invocation has time for. Nothing is left where it does not say so.
+_PAGES_LEFT = '{% {"pages_left": $exists($states.result.Payload.pages_left) ? $states.result.Payload.pages_left : 0} %}'
 
 
 def definition(*, extract: str, embed: str, publish: str) -> State:
@@ -33,7 +36,12 @@ def definition(*, extract: str, embed: str, publish: str) -> State:
         "StartAt": "Inspect",
         "States": {
             "Inspect": _step(extract, "inspect", "Extract"),
-            "Extract": _step(extract, "extract", "Chunk"),
+            "Extract": _step(extract, "extract", "PagesLeft") | {"Output": _PAGES_LEFT},
+            "PagesLeft": {
+                "Type": "Choice",
+                "Choices": [{"Condition": "{% $states.input.pages_left > 0 %}", "Next": "Extract"}],
+                "Default": "Chunk",
+            },
             "Chunk": _step(embed, "chunk", "EmbedBatches") | {"Output": "{% $states.result.Payload %}"},
             "EmbedBatches": _embed_batches(embed),
             "Publish": _step(publish, "publish", "Ready"),

@@ -36,8 +36,14 @@ def test_the_way_through_is_the_declared_one() -> None:
     way, name = [], MACHINE["StartAt"]
     while name:
         way.append(name)
-        name = STATES[name].get("Next")
-    assert way == ["Inspect", "Extract", "Chunk", "EmbedBatches", "Publish", "Ready"]
+        name = STATES[name].get("Next") or STATES[name].get("Default")
+    assert way == ["Inspect", "Extract", "PagesLeft", "Chunk", "EmbedBatches", "Publish", "Ready"]
+
+
+def test_a_scan_is_extracted_again_until_no_page_is_left() -> None:
+    (again,) = STATES["PagesLeft"]["Choices"]
+    assert again == {"Condition": "{% $states.input.pages_left > 0 %}", "Next": "Extract"}
+    assert "pages_left" in STATES["Extract"]["Output"]
 
 
 def longest(retrier: dict[str, Any]) -> float:
