@@ -1,0 +1,1 @@
+"""What every implementation of an extension point does. Inherit a suite in a class named `Test…` and give it yours."""
