@@ -4,11 +4,11 @@ Secrets are never here: a setting names the secret, the secret store holds it. d
 reader's copy of this file; a test keeps the two equal.
 """
 
+import os
 from functools import cache
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _words(value: object) -> object:
@@ -16,10 +16,14 @@ def _words(value: object) -> object:
     return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
-class Settings(BaseSettings):
+# Scheme, host and port as a browser sends them: lower case, no path, and never `*`.
+Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$|^https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?$")]
+
+
+class Settings(BaseModel):
     """One deployment's settings. Durations in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     target: Literal["local", "aws"] = Field(default="local", validation_alias="ATRIUM_TARGET")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -56,7 +60,10 @@ class Settings(BaseSettings):
     token_audience: str = "atrium-api"
     access_token_ttl: int = Field(default=600, ge=60, le=3600)
     registration: Literal["open", "invite", "closed"] = "open"
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    # Exact origins, `https://app.example.com`: pages of these may call, with credentials.
+    cors_origins: Annotated[tuple[Origin, ...], BeforeValidator(_words)] = ()
+    # Who mails come from, an identity verified in SES. On the local cloud nothing is mailed: tokens are in the answers.
+    mail_from: str = Field(default="", pattern=r"^$|^[^@\s]+@[^@\s]+$")
 
     rate_limit_principal: int = Field(default=50, ge=1)
     rate_limit_tenant: int = Field(default=200, ge=1)
@@ -72,6 +79,10 @@ class Settings(BaseSettings):
 
     chat_model: str = "local/extractive"
     embedding_model: str = "local/all-minilm-l6-v2"
+    # A model that looks once more at what a search found, when asked to: `local/relevance`. Empty: none.
+    reranker: str = ""
+    # Chunks of a tenant in one embedding space from which on housekeeping gives it an HNSW index of its own.
+    index_threshold: int = Field(default=20_000, ge=1)
     model_dir: str = "/opt/model"
     # Providers and models beside those of providers/models.json, in its shape, as JSON.
     models: str = ""
@@ -87,4 +98,6 @@ class Settings(BaseSettings):
 @cache
 def load_settings() -> Settings:
     """The process's settings, read once; a wrong value stops the cold start with a message that names it."""
-    return Settings()
+    # By hand, because pydantic-settings adds 30 ms to every cold start with its command line, files and nesting.
+    variables = {name: str(field.validation_alias or name.upper()) for name, field in Settings.model_fields.items()}
+    return Settings.model_validate({name: os.environ[each] for name, each in variables.items() if each in os.environ})
