@@ -26,7 +26,7 @@ def _link() -> bytes:
 def _bzip2() -> bytes:
     target = BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_BZIP2) as archive:
-        archive.writestr("a.xml", "a")
+        archive.writestr(zipfile.ZipInfo("a.xml"), "a", zipfile.ZIP_BZIP2)
     return target.getvalue()
 
 

@@ -13,7 +13,7 @@ from atrium.documents.parsing.pdf_continued import table_lines
 from atrium.documents.parsing.pdf_layout import Layout, PageLines, paragraphs
 from atrium.documents.parsing.pdf_outline import read_outline
 from atrium.documents.parsing.pdf_pages import PageReader
-from atrium.documents.parsing.pdf_scans import render, scanned_pages
+from atrium.documents.parsing.pdf_scans import render
 from atrium.documents.parsing.recognised import Recognised
 from atrium.documents.parsing.registry import PDF, ParseOptions
 
@@ -42,7 +42,7 @@ class PdfExtractor:
         with _opened(data, options) as document:
             reader = PageReader()
             written = [reader.read(document, index) for index in range(len(document))]
-            recognised = Recognised(scanned_pages(document, written), options.recognised)
+            recognised = Recognised(reader.scanned, options.recognised)
             pages = [recognised.lines(number, lines) for number, lines in enumerate(written, 1)]
             title = _metadata_title(document)
             layout = Layout(pages, _bookmarks(document))

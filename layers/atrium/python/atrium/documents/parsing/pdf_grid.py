@@ -41,13 +41,7 @@ class Segment(NamedTuple):
     line: int
 
 
-class Rules(NamedTuple):
-    """Straight lines drawn on a page: (y, left, right) and (x, bottom, top), in points."""
-
-    horizontal: list[tuple[float, float, float]]
-    vertical: list[tuple[float, float, float]]
-
-
+Rules = list[tuple[float, float, float]]  # level lines drawn on a page: (y, left, right), in points
 Row = list[Segment]
 
 
@@ -174,7 +168,7 @@ class Grid:
         """The visual rows that follow a rule; none where rules do not part most rows."""
         left = min(piece.left for row in self._rows for piece in row)
         right = max(piece.right for row in self._rows for piece in row)
-        heights = _covering(rules.horizontal, left, right)
+        heights = _covering(rules, left, right)
         starts = [0]
         for index, (above, below) in enumerate(pairwise(self._rows), 1):
             high, low = above[0].bottom + above[0].height / 2, below[0].bottom + below[0].height / 2

@@ -11,31 +11,33 @@ from typing import TYPE_CHECKING, Any
 import pypdfium2.raw as pdfium
 
 from atrium.documents.parsing.pdf_layout import Line, PageLines
+from atrium.documents.parsing.pdf_objects import Handle, address
 from atrium.documents.parsing.pdf_rules import read_rules
+from atrium.documents.parsing.pdf_scans import looks_scanned
 from atrium.documents.parsing.pdf_tables import Box, Table, find_tables
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
 
-Handle = Any  # of pdfium's, whose package carries no types
 _LINE_END = "\r\n"
 _UNIT_BYTES = 2
 _BOX = struct.Struct("4f")
 # A prototype of plain pointers: with it one `map` calls pdfium for a whole page, which halves the cost of a call.
 _LOOSE_BOX = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(
-    ctypes.cast(pdfium.FPDFText_GetLooseCharBox, ctypes.c_void_p).value or 0
+    address(pdfium.FPDFText_GetLooseCharBox)
 )
-_line = partial(tuple.__new__, Line)
+_line = partial(tuple.__new__, Line)  # as `Line._make` without its check, which costs as much as the line
 
 
 class PageReader:
     """Reads page after page with the same buffers: each new one costs ctypes a type of its own.
 
-    `tables` are those of the pages read so far, by their number from 1.
+    Of the pages read so far, by their number from 1: `tables` are theirs, and `scanned` those whose text is in a picture.
     """
 
     def __init__(self) -> None:
         self.tables: dict[int, list[Table]] = {}
+        self.scanned: list[int] = []
         self._units = 0
         self._buffer: Any = None
         self._boxes = 0
@@ -48,7 +50,10 @@ class PageReader:
             return []
         text_page = pdfium.FPDFText_LoadPage(page)
         try:
-            return self._lines(page, text_page, index + 1) if text_page else []
+            lines = self._lines(page, text_page, index + 1) if text_page else []
+            if looks_scanned(page, lines):
+                self.scanned.append(index + 1)
+            return lines
         finally:
             pdfium.FPDFText_ClosePage(text_page)
             pdfium.FPDF_ClosePage(page)
@@ -63,13 +68,13 @@ class PageReader:
         places = [place + 2 * line for line, place in enumerate(accumulate(sizes, initial=0))]
         if not wide:
             places = [
-                place if line.startswith(stripped) else place + len(line) - len(line.lstrip())
+                place if stripped is line else place + len(line) - len(line.lstrip())
                 for place, line, stripped in zip(places, written, texts, strict=False)
             ]
         starts = list(compress(places, texts))
-        boxes = partial(self._read_boxes, ctypes.cast(text_page, ctypes.c_void_p).value)
+        boxes = partial(self._read_boxes, address(text_page))
         lines: PageLines = [
-            Line(line, left, bottom, top - bottom)
+            _line((line, left, bottom, top - bottom))
             for line, (left, top, _, bottom) in zip(filter(None, texts), boxes(starts), strict=True)
         ]
         tables = [] if wide else find_tables(lines, starts, boxes, partial(read_rules, page))
@@ -77,7 +82,7 @@ class PageReader:
             self.tables[number] = tables
         return lines
 
-    def _read_boxes(self, text_page: int | None, places: Sequence[int]) -> list[Box]:
+    def _read_boxes(self, text_page: int, places: Sequence[int]) -> list[Box]:
         """(left, top, right, bottom) of some letters."""
         count = len(places)
         if count > self._boxes:

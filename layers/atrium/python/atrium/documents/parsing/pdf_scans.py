@@ -7,9 +7,10 @@ import pypdfium2.raw as pdfium
 
 from atrium.documents.parsing.ocr import READ_PIXELS, Bitmap
 from atrium.documents.parsing.pdf_layout import PageLines
+from atrium.documents.parsing.pdf_objects import Handle, bounds_of
 
 if TYPE_CHECKING:
-    from pypdfium2 import PdfDocument, PdfPage
+    from pypdfium2 import PdfDocument
 
 _DPI: Final = 300
 _POINTS: Final = 72
@@ -18,25 +19,14 @@ _COVERED: Final = 0.5  # of the page by images
 _GARBAGE: Final = 0.3  # of the letters
 # What pdfium gives for letters whose font does not say which they are.
 _NOT_LETTERS: Final = re.compile("[\x01-\x08\x0e-\x1f\ufffd\ue000-\uf8ff]")
-_NESTING: Final = 4
 
 
-def scanned_pages(document: "PdfDocument", pages: list[PageLines]) -> list[int]:
-    """The pages (from 1) whose text is in a picture: without text, with little on a scan, or with a useless text layer."""
-    return [number for number, lines in enumerate(pages, 1) if _is_scanned(document, number, lines)]
-
-
-def _is_scanned(document: "PdfDocument", number: int, lines: PageLines) -> bool:
-    letters = sum(len(line.text) for line in lines)
-    if letters >= _LITTLE_TEXT:
-        return _is_garbage(lines, letters)
-    page = document[number - 1]
-    try:
-        if not lines:
-            return bool(pdfium.FPDFPage_CountObjects(page.raw) > 0)
-        return _is_garbage(lines, letters) or _covered(page) >= _COVERED
-    finally:
-        page.close()
+def looks_scanned(page: Handle, lines: PageLines) -> bool:
+    """Whether a page's text is in a picture: it has none itself, little on a scan, or a useless text layer."""
+    if not lines:
+        return bool(pdfium.FPDFPage_CountObjects(page) > 0)
+    letters = sum([len(line.text) for line in lines])
+    return _is_garbage(lines, letters) or (letters < _LITTLE_TEXT and _covered(page) >= _COVERED)
 
 
 def _is_garbage(lines: PageLines, letters: int) -> bool:
@@ -45,12 +35,11 @@ def _is_garbage(lines: PageLines, letters: int) -> bool:
     return not plain and len(_NOT_LETTERS.findall(text)) > _GARBAGE * letters
 
 
-def _covered(page: "PdfPage") -> float:
+def _covered(page: Handle) -> float:
     """The largest share of the page that one image covers."""
-    width, height = page.get_size()
+    width, height = pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page)
     shares = [0.0]
-    for image in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=_NESTING):
-        left, bottom, right, top = image.get_bounds()
+    for left, bottom, right, top in bounds_of(page, pdfium.FPDF_PAGEOBJ_IMAGE, nested=True):
         seen = max(0.0, min(right, width) - max(left, 0.0)) * max(0.0, min(top, height) - max(bottom, 0.0))
         shares.append(seen / max(1.0, width * height))
     return max(shares)
