@@ -5,11 +5,13 @@ from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request
 
+from atrium.documents.collections import CollectionService
 from atrium.documents.models import DocumentFilter, Status
+from atrium.documents.reprocessing import ReprocessingService
 from atrium.documents.service import DocumentService
+from atrium.documents.uploading import UploadService
 from atrium.kernel.errors import FieldError, InvalidFields, MalformedRequest
 from atrium.kernel.principal import Principal, PrincipalKind
-from atrium.retrieval.store import PostgresVectorStore
 from atrium.tenancy.permissions import Permission
 from atrium.web import strict_json
 from atrium.web.auth import require
@@ -18,8 +20,22 @@ from atrium.web.schemas import PlainText, ResourceId
 
 async def document_service(request: Request) -> DocumentService:
     """The documents of the process's runtime."""
-    runtime = request.app.state.runtime
-    return DocumentService(runtime.database, runtime.storage, PostgresVectorStore())
+    return DocumentService(request.app.state.runtime)
+
+
+async def upload_service(request: Request) -> UploadService:
+    """The uploads of the process's runtime."""
+    return UploadService(request.app.state.runtime)
+
+
+async def reprocessing_service(request: Request) -> ReprocessingService:
+    """The reprocessing of the process's runtime."""
+    return ReprocessingService(request.app.state.runtime)
+
+
+async def collection_service(request: Request) -> CollectionService:
+    """The collections of the process's runtime."""
+    return CollectionService(request.app.state.runtime)
 
 
 async def document_filter(
@@ -47,7 +63,11 @@ def _json_object(text: str) -> dict[str, Any]:
 
 
 DocumentId = Annotated[ResourceId, Path(alias="id")]
+CollectionName = Annotated[str, Path(alias="name", pattern=r"^[a-z0-9._-]{1,64}$")]
 Documents = Annotated[DocumentService, Depends(document_service)]
+Uploads = Annotated[UploadService, Depends(upload_service)]
+Reprocessing = Annotated[ReprocessingService, Depends(reprocessing_service)]
+Collections = Annotated[CollectionService, Depends(collection_service)]
 Reader = Annotated[Principal, require(Permission.DOCUMENTS_READ)]
 Writer = Annotated[Principal, require(Permission.DOCUMENTS_WRITE)]
 Filter = Annotated[DocumentFilter, Depends(document_filter)]

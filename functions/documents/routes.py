@@ -9,7 +9,7 @@ from atrium.web.context import request_id
 from atrium.web.idempotency import Idempotent
 from atrium.web.pagination import Page, Paged
 from atrium.web.routing import area_router, body_limit
-from functions.documents.dependencies import DocumentId, Documents, Filter, Reader, Writer
+from functions.documents.dependencies import DocumentId, Documents, Filter, Reader, Uploads, Writer
 from functions.documents.intake import LARGER, REQUEST_BODY, read_upload
 from functions.documents.schemas import ChunkReply, DocumentReply, DownloadReply, StatusReply
 
@@ -23,7 +23,7 @@ router = area_router(prefix="/documents", tags=["documents"])
     dependencies=[body_limit("upload_limit", LARGER)],
 )
 async def create_document(
-    request: Request, response: Response, principal: Writer, documents: Documents, claim: Idempotent
+    request: Request, response: Response, principal: Writer, uploads: Uploads, claim: Idempotent
 ) -> DocumentReply:
     """Take a file or a text; it is searchable once its status is `ready`.
 
@@ -32,7 +32,7 @@ async def create_document(
     """
     strict = cast("StrictRequest", request)
     upload = await read_upload(strict, principal, request.app.state.runtime.settings.upload_limit)
-    document = await documents.upload(principal, upload, claim.resource_id, request_id=request_id(request))
+    document = await uploads.upload(principal, upload, claim.resource_id, request_id=request_id(request))
     response.headers["Location"] = f"/api/v1/documents/{document.id}"
     return DocumentReply.of(document)
 

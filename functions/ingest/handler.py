@@ -10,5 +10,5 @@ from atrium.runtime import Runtime, worker_handler
 @worker_handler("ingest")
 async def handler(parts: Runtime, event: dict[str, Any]) -> dict[str, Any]:
     """Receive a batch; the reply names the messages that must come again."""
-    service = ReceivingService(parts.database, parts.storage, parts.pipeline, document_limit=parts.settings.document_limit)
+    service = ReceivingService(parts.database, parts.storage, parts.pipeline, parts.settings)
     return await receive_batch(service, event)

@@ -12,25 +12,29 @@ from pathlib import Path
 from typing import Any, Literal
 
 from atrium.db import Database
-from atrium.documents.ingestion.arrivals import ObjectCreated, Receipt
+from atrium.documents.collections import CollectionService
+from atrium.documents.ingestion.arrivals import ObjectCreated, ObjectDeleted, Receipt
 from atrium.documents.ingestion.dispatch import run_step
 from atrium.documents.ingestion.pipeline import IngestionService
 from atrium.documents.ingestion.receiving import ReceivingService
+from atrium.documents.ingestion.upkeep import Upkeep
 from atrium.documents.models import Document, Upload
 from atrium.documents.parsing import worker
 from atrium.documents.parsing.models import ExtractedText, Inspection
 from atrium.documents.parsing.ocr import RecognisedPage
 from atrium.documents.parsing.pdf_layout import Line
 from atrium.documents.parsing.registry import ParseOptions
+from atrium.documents.reprocessing import ReprocessingService
 from atrium.documents.service import DocumentService
+from atrium.documents.uploading import UploadService
 from atrium.kernel.errors import AtriumError
 from atrium.kernel.ids import new_id
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
+from atrium.ports.keyring import KeyringSource, new_keyring
 from atrium.ports.storage import StoredObject
 from atrium.providers.base import Vectors
-from atrium.retrieval.store import PostgresVectorStore
-from tests.fakes.memory import MemoryStorage, MemoryWorkflow
+from tests.fakes.memory import MemorySecrets, MemoryStorage, MemoryWorkflow
 
 EVENTS = Path(__file__).parents[2] / "events"
 MODEL = "test/four"
@@ -90,22 +94,24 @@ class InProcessParser:
         self.pages_read: list[int] = []
         self.page_failures: dict[int, Exception] = {}
 
-    async def inspect_file(self, path: Path, name: str, declared_type: str) -> Inspection:
+    async def inspect_file(self, path: Path, name: str, declared_type: str, *, password: str | None = None) -> Inspection:
         data = await asyncio.to_thread(path.read_bytes)
-        found = worker.parse("inspect", data, name, declared_type, ParseOptions())
+        found = worker.parse("inspect", data, name, declared_type, ParseOptions(password=password))
         assert isinstance(found, Inspection)
         return found
 
     async def extract_file(
-        self, path: Path, name: str, declared_type: str, *, recognised: Sequence[RecognisedPage] = ()
+        self, path: Path, name: str, declared_type: str, *, password: str | None = None, recognised: Sequence[RecognisedPage] = ()
     ) -> ExtractedText:
         data = await asyncio.to_thread(path.read_bytes)
-        options = ParseOptions(recognised={page.number: page for page in recognised})
+        options = ParseOptions(password=password, recognised={page.number: page for page in recognised})
         text = worker.parse("extract", data, name, declared_type, options)
         assert isinstance(text, ExtractedText)
         return text
 
-    async def read_page(self, path: Path, name: str, declared_type: str, page: int, *, ocr_data: str, password: str | None = None) -> RecognisedPage:
+    async def read_page(
+        self, path: Path, name: str, declared_type: str, page: int, *, ocr_data: str, password: str | None = None
+    ) -> RecognisedPage:
         self.pages_read.append(page)
         if page in self.page_failures:
             raise self.page_failures.pop(page)
@@ -122,7 +128,7 @@ class RacedStorage(MemoryStorage):
         race, self.before_get = self.before_get, None
         if race:
             await race()
-        return await super().get(key, version_id)
+        return await super().get(key, version_id)  # pieces too are read by it
 
     async def put(self, key: str, data: bytes, *, content_type: str, metadata: dict[str, str] | None = None) -> StoredObject:
         race, self.before_put = self.before_put, None
@@ -140,6 +146,7 @@ class Parts:
     storage: RacedStorage = field(default_factory=RacedStorage)
     pipeline: MemoryWorkflow = field(default_factory=MemoryWorkflow)
     model: HashEmbedder = field(default_factory=HashEmbedder)
+    keyring: KeyringSource = field(default_factory=lambda: KeyringSource(MemorySecrets({"keyring": new_keyring()}), "keyring"))
 
     async def embedder(self, name: str) -> HashEmbedder:
         assert name == MODEL
@@ -157,12 +164,18 @@ class World:
         document_limit: int = 1024 * 1024,
         batch_size: int = 64,
         ocr_seconds: float = 60.0,
+        **changed: object,
     ) -> None:
-        self.parts = Parts(settings.model_copy(update={"embedding_model": MODEL}), database)
+        changes = {"embedding_model": MODEL, "document_limit": document_limit, **changed}
+        self.parts = Parts(settings.model_copy(update=changes), database)
         self.storage, self.workflow, self.model = self.parts.storage, self.parts.pipeline, self.parts.model
         self.database = database
-        self.documents = DocumentService(database, self.storage, PostgresVectorStore())
-        self.receiving = ReceivingService(database, self.storage, self.workflow, document_limit=document_limit)
+        self.documents = DocumentService(self.parts)
+        self.uploads = UploadService(self.parts)
+        self.collections = CollectionService(self.parts)
+        self.reprocessing = ReprocessingService(self.parts)
+        self.receiving = ReceivingService(database, self.storage, self.workflow, self.parts.settings)
+        self.upkeep = Upkeep(database, self.workflow, self.parts.settings)
         self.parser = InProcessParser()
         self.ingestion = IngestionService(self.parts, parser=self.parser, batch_size=batch_size, ocr_seconds=ocr_seconds)
         self._sequence = 0
@@ -171,7 +184,7 @@ class World:
         """As `POST /documents`: the row and the object; its arrival is not delivered yet."""
         content_type = more.pop("content_type", "text/plain")
         upload = Upload(name=name, data=text.encode(), content_type=content_type, **more)
-        return await self.documents.upload(principal, upload, new_id())
+        return await self.uploads.upload(principal, upload, new_id())
 
     async def drop(self, principal: Principal, path: str, data: bytes) -> ObjectCreated:
         """Put a file into the tenant's drop folder; its arrival, not delivered yet."""
@@ -184,7 +197,7 @@ class World:
         self._sequence += 1
         return ObjectCreated(key, self.storage.objects[key][-1][0].version_id, f"{self._sequence:016X}")
 
-    async def receive(self, arrival: ObjectCreated) -> Receipt:
+    async def receive(self, arrival: ObjectCreated | ObjectDeleted) -> Receipt:
         """Deliver an arrival, once."""
         return await self.receiving.receive(arrival)
 
@@ -200,6 +213,8 @@ class World:
             }
             await self.step(payload, "fail", error=caught)
             return "FAILED"
+        finally:
+            self.workflow.ended.add(execution)
         return "SUCCEEDED"
 
     async def _steps(self, payload: dict[str, object]) -> None:

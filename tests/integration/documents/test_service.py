@@ -27,7 +27,7 @@ async def rows(connection: Connection, table: str) -> int:
 async def test_an_upload_is_pending_under_the_id_it_was_given(world: World, tenant: Principal) -> None:
     document_id = new_id()
     upload = Upload("lease.txt", TEXT.encode(), "text/plain", collection="contracts", metadata={"year": 2026})
-    document = await world.documents.upload(tenant, upload, document_id)
+    document = await world.uploads.upload(tenant, upload, document_id)
 
     assert (document.id, document.version.status, document.version.size) == (document_id, Status.PENDING, len(TEXT))
     assert (document.collection, document.metadata, document.created_by) == ("contracts", {"year": 2026}, tenant.subject)
@@ -119,8 +119,8 @@ async def test_a_dropped_file_that_nothing_works_on_too_however_often_it_was_dro
 
 async def test_who_sent_a_version_is_in_the_audit_log(world: World, tenant: Principal, admin_connection: Connection) -> None:
     upload = Upload("lease.txt", TEXT.encode(), "text/plain", created_by="user:somebody-else")
-    document = await world.documents.upload(tenant, upload, new_id(), request_id="request-1")
-    await world.documents.upload(tenant, upload, new_id(), request_id="request-2")
+    document = await world.uploads.upload(tenant, upload, new_id(), request_id="request-1")
+    await world.uploads.upload(tenant, upload, new_id(), request_id="request-2")
     await world.receive(await world.drop(tenant, "lease.txt", b"Another text."))
 
     logged = await (await admin_connection.execute(
@@ -158,9 +158,9 @@ async def test_arrivals_at_once_leave_the_last_write(world: World, tenant: Princ
 
 async def test_a_retried_request_whose_document_was_deleted_meanwhile_gets_another_id(world: World, tenant: Principal) -> None:
     upload, document_id = Upload("lease.txt", TEXT.encode(), "text/plain"), new_id()
-    await world.documents.upload(tenant, upload, document_id)
+    await world.uploads.upload(tenant, upload, document_id)
     await world.documents.delete(tenant, document_id)
-    again = await world.documents.upload(tenant, upload, document_id)
+    again = await world.uploads.upload(tenant, upload, document_id)
     assert (again.id != document_id, again.version.status) == (True, Status.PENDING)
 
 

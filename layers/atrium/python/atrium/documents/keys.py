@@ -16,7 +16,6 @@ from atrium.documents.naming import display_name, is_collection, safe_file_name
 from atrium.kernel.errors import InvalidInput
 from atrium.kernel.principal import TenantId
 
-MAX_KEY_BYTES: Final = 1024  # S3's
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -62,11 +61,9 @@ def upload_prefix(tenant_id: TenantId, document_id: UUID, version: int) -> str:
     return f"uploads/{tenant_id}/{document_id}/{version}/"
 
 
-def drop_keys(tenant_id: TenantId, collection: str, name: str) -> tuple[str, ...]:
-    """The keys under which a document of that name lies in the drop folder, unless its name was cleaned for display."""
-    short = collection == DEFAULT_COLLECTION and "/" not in name
-    keys = (f"drop/{tenant_id}/{collection}/{name}", *((f"drop/{tenant_id}/{name}",) if short else ()))
-    return tuple(key for key in keys if len(key.encode()) <= MAX_KEY_BYTES and not _leaves_its_folder(key))
+def own_prefixes(tenant_id: TenantId, document_id: UUID) -> tuple[str, ...]:
+    """Under which everything lies that is the document's alone."""
+    return tuple(f"{area}/{tenant_id}/{document_id}/" for area in ("uploads", "text", "work"))
 
 
 def work_prefix(tenant_id: TenantId, document_id: UUID, version: int) -> str:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from atrium.documents.parsing.registry import CSV, DOCX, HTML, JPEG, MARKDOWN, PDF, PLAIN, PNG, TIFF
-from atrium.documents.parsing.sniff import sniff
+from atrium.documents.parsing.sniff import claimed_type, sniff
 from atrium.kernel.errors import IngestionFailed, InvalidInput, UnsupportedMediaType
 from atrium.kernel.invisible import visible
 
@@ -61,6 +61,20 @@ def upload_type(data: bytes, name: str, declared: str) -> str:
         return sniff(data, name, declared)
     except IngestionFailed as failure:
         raise UnsupportedMediaType(failure.detail) from failure
+
+
+def planned_type(name: str, declared: str) -> str:
+    """The type of a file that is still to be sent, when its name and its declared type agree on one that we read.
+
+    `UnsupportedMediaType` otherwise; the pipeline compares the bytes with it when they are there.
+    """
+    try:
+        claimed = claimed_type(name, declared)
+    except IngestionFailed as failure:
+        raise UnsupportedMediaType(failure.detail) from failure
+    if claimed is None:
+        raise UnsupportedMediaType("Neither the name nor the type says what the file is.")
+    return claimed
 
 
 def text_type(name: str) -> str:

@@ -10,6 +10,8 @@ from atrium.events import append_event
 
 # A newer version became ready first. Nobody is told: what they see is the newer one.
 SUPERSEDED = "superseded"
+# The bytes of a presigned upload never came.
+UPLOAD_EXPIRED = "upload-expired"
 
 
 async def mark_ready(tx: Transaction, document: Document, chunk_count: int) -> None:
@@ -20,11 +22,13 @@ async def mark_ready(tx: Transaction, document: Document, chunk_count: int) -> N
     await record(tx, action="document.ready", target=_subject(document), detail={"version": document.version.number})
 
 
-async def mark_failed(tx: Transaction, document: Document, error_type: str, detail: str) -> None:
-    """The version failed for good; tells of `document.failed`, once."""
-    if await repository.set_failed(tx, document, error_type, detail) and error_type != SUPERSEDED:
+async def mark_failed(tx: Transaction, document: Document, error_type: str, detail: str) -> bool:
+    """The version failed for good; tells of `document.failed`, once. False when it had ended before."""
+    failed = await repository.set_failed(tx, document, error_type, detail)
+    if failed and error_type != SUPERSEDED:
         payload = _payload(document) | {"error": {"type": error_type, "detail": detail}}
         await append_event(tx, type="document.failed", subject=_subject(document), payload=payload)
+    return failed
 
 
 async def mark_deleted(tx: Transaction, document: Document, request_id: str) -> None:

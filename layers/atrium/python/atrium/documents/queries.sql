@@ -3,9 +3,11 @@
 SELECT true AS found FROM atrium.tenants
 
 -- name: insert_document
--- A new document; nothing when the name, or the id, is taken.
+-- A new document, its collection's metadata under its own; nothing when the name, or the id, is taken.
 INSERT INTO atrium.documents (tenant_id, id, collection, name, metadata, created_by)
-VALUES (%(tenant_id)s, %(id)s, %(collection)s, %(name)s, %(metadata)s, %(created_by)s)
+VALUES (%(tenant_id)s, %(id)s, %(collection)s, %(name)s,
+        coalesce((SELECT c.metadata FROM atrium.collections c WHERE c.tenant_id = %(tenant_id)s AND c.name = %(collection)s), '{}')
+            || %(metadata)s::jsonb, %(created_by)s)
 ON CONFLICT DO NOTHING
 
 -- name: lock_name
@@ -39,35 +41,79 @@ WHERE d.tenant_id = %(tenant_id)s AND d.deleted_at IS NULL
 ORDER BY d.created_at DESC, d.id DESC
 LIMIT %(limit)s
 
--- name: object_keys
--- The object that each version came from.
-SELECT v.version, v.object_key FROM atrium.document_versions v
+-- name: list_versions
+-- A document's history, the newest first.
+SELECT v.version, v.status, v.source, v.content_type, v.size, v.sha256, v.error_type, v.error_detail, v.created_at, v.ready_at
+FROM atrium.document_versions v
 WHERE v.tenant_id = %(tenant_id)s AND v.document_id = %(id)s
-ORDER BY v.version
+ORDER BY v.version DESC
+LIMIT %(limit)s
 
--- name: object_key_in_use
--- Whether a living document has a version from this object: a deleted name may have been dropped again.
-SELECT true AS found FROM atrium.document_versions v
-JOIN atrium.documents d ON d.tenant_id = v.tenant_id AND d.id = v.document_id AND d.deleted_at IS NULL
-WHERE v.tenant_id = %(tenant_id)s AND v.object_key = %(object_key)s
-LIMIT 1
+-- name: drop_versions
+-- The dropped objects whose bytes a document holds or held, and which versions of them.
+SELECT object_key, array_agg(DISTINCT object_version_id) AS ids
+FROM (SELECT v.object_key, v.object_version_id FROM atrium.document_versions v
+      WHERE v.tenant_id = %(tenant_id)s AND v.document_id = %(id)s AND v.source = 'drop'
+      UNION ALL
+      SELECT w.object_key, w.object_version_id FROM atrium.drop_writes w
+      WHERE w.tenant_id = %(tenant_id)s AND w.document_id = %(id)s) AS known
+GROUP BY object_key
+
+-- name: served_drop_versions
+-- Which versions of dropped objects living documents hold: a name may have been dropped again, a document renamed.
+SELECT object_key, array_agg(DISTINCT object_version_id) AS ids
+FROM (SELECT v.object_key, v.object_version_id, v.document_id FROM atrium.document_versions v
+      WHERE v.tenant_id = %(tenant_id)s AND v.object_key = ANY (%(keys)s::text[])
+      UNION ALL
+      SELECT w.object_key, w.object_version_id, w.document_id FROM atrium.drop_writes w
+      WHERE w.tenant_id = %(tenant_id)s AND w.object_key = ANY (%(keys)s::text[])) AS known
+JOIN atrium.documents d ON d.tenant_id = %(tenant_id)s AND d.id = known.document_id AND d.deleted_at IS NULL
+GROUP BY object_key
 
 -- name: seen_sequencers
--- The writes to an object that became versions, or were found to hold the same as one; of tombstones too.
+-- The writes to an object that became versions, or were found to hold the same as one, or its deletion; of tombstones too.
 SELECT v.sequencer FROM atrium.document_versions v
 WHERE v.tenant_id = %(tenant_id)s AND v.object_key = %(object_key)s
+UNION
+SELECT w.sequencer FROM atrium.drop_writes w
+WHERE w.tenant_id = %(tenant_id)s AND w.object_key = %(object_key)s
+
+-- name: record_write
+-- The last write to a dropped object, or its deletion (no document, no version).
+INSERT INTO atrium.drop_writes AS w (tenant_id, object_key, sequencer, object_version_id, document_id)
+VALUES (%(tenant_id)s, %(object_key)s, %(sequencer)s, %(object_version_id)s, %(id)s)
+ON CONFLICT (tenant_id, object_key) DO UPDATE
+SET sequencer = excluded.sequencer, seen_at = now(), document_id = coalesce(excluded.document_id, w.document_id),
+    object_version_id = coalesce(nullif(excluded.object_version_id, ''), w.object_version_id)
 
 -- name: insert_version
 -- A pending version.
 INSERT INTO atrium.document_versions (tenant_id, document_id, version, source, object_key, object_version_id, sequencer,
-                                      content_type, size, sha256)
+                                      content_type, size, sha256, upload_expires_at)
 VALUES (%(tenant_id)s, %(document_id)s, %(version)s, %(source)s, %(object_key)s, %(object_version_id)s, %(sequencer)s,
-        %(content_type)s, %(size)s, %(sha256)s)
+        %(content_type)s, %(size)s, %(sha256)s, %(upload_expires_at)s)
+
+-- name: copy_version
+-- The same bytes once more, as the next version.
+INSERT INTO atrium.document_versions (tenant_id, document_id, version, source, object_key, object_version_id, sequencer,
+                                      content_type, size, sha256, chunking, waiting_since)
+SELECT v.tenant_id, v.document_id, v.version + 1, v.source, v.object_key, v.object_version_id, v.sequencer, v.content_type,
+       v.size, v.sha256, %(chunking)s::jsonb, now()
+FROM atrium.document_versions v
+WHERE v.tenant_id = %(tenant_id)s AND v.document_id = %(id)s AND v.version = %(version)s
 
 -- name: set_latest
--- A document's newest version; null metadata keeps what it has.
-UPDATE atrium.documents
-SET latest_version = %(version)s, metadata = coalesce(%(metadata)s::jsonb, metadata), updated_at = now()
+-- A document's newest version; null metadata keeps what it has, other stands over its collection's.
+UPDATE atrium.documents d
+SET latest_version = %(version)s, updated_at = now(),
+    metadata = CASE WHEN %(metadata)s::jsonb IS NULL THEN d.metadata ELSE
+        coalesce((SELECT c.metadata FROM atrium.collections c WHERE c.tenant_id = d.tenant_id AND c.name = d.collection), '{}')
+            || %(metadata)s::jsonb END
+WHERE d.tenant_id = %(tenant_id)s AND d.id = %(id)s
+
+-- name: change_document
+-- Its name, its collection, its metadata: searched so from the transaction's end on.
+UPDATE atrium.documents SET name = %(name)s, collection = %(collection)s, metadata = %(metadata)s, updated_at = now()
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
 -- name: see_object
@@ -76,31 +122,96 @@ UPDATE atrium.document_versions
 SET sequencer = %(sequencer)s, object_version_id = %(object_version_id)s, size = %(size)s
 WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s
 
--- name: begin_attempt
--- The number of the execution that a pending version is to have: its first, unless it was retried. Again: the same.
-UPDATE atrium.document_versions
-SET attempts = greatest(attempts, 1), updated_at = CASE attempts WHEN 0 THEN now() ELSE updated_at END
+-- name: wait_for_turn
+-- A pending version's bytes are there. Again: nothing changes.
+UPDATE atrium.document_versions SET waiting_since = coalesce(waiting_since, clock_timestamp()), updated_at = now()
+WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s AND status = 'pending'
+
+-- name: lock_turns
+-- One at a time decides whose turn it is; others of the tenant wait until the transaction ends.
+SELECT pg_advisory_xact_lock(hashtextextended('atrium.turns:' || %(tenant_id)s, 0)) IS NULL AS locked
+
+-- name: take_turns
+-- The next attempt of as many waiting versions as there is room for, the longest waiting first. What nothing has touched for so
+-- long takes no room. A version that somebody else is registering now is skipped: its turn comes with that.
+WITH busy AS (
+    SELECT count(*) AS n FROM atrium.document_versions v
+    JOIN atrium.documents d ON d.tenant_id = v.tenant_id AND d.id = v.document_id AND d.deleted_at IS NULL
+    WHERE v.tenant_id = %(tenant_id)s AND v.status IN ('pending', 'processing') AND v.attempts > 0
+      AND NOT (v.status = 'pending' AND v.waiting_since IS NOT NULL) AND v.updated_at > now() - make_interval(secs => %(stuck)s)),
+due AS (
+    SELECT v.document_id, v.version FROM atrium.document_versions v
+    JOIN atrium.documents d ON d.tenant_id = v.tenant_id AND d.id = v.document_id AND d.deleted_at IS NULL
+    WHERE v.tenant_id = %(tenant_id)s AND v.status = 'pending' AND v.waiting_since IS NOT NULL
+    ORDER BY v.waiting_since, v.document_id, v.version
+    LIMIT greatest(0, %(cap)s - (SELECT n FROM busy))
+    FOR UPDATE OF v SKIP LOCKED)
+UPDATE atrium.document_versions v
+SET attempts = attempts + 1, waiting_since = NULL, started_at = now(), updated_at = now()
+FROM due WHERE v.tenant_id = %(tenant_id)s AND v.document_id = due.document_id AND v.version = due.version
+RETURNING v.document_id, v.version, v.attempts AS attempt
+
+-- name: take_unstarted
+-- Versions whose turn came a while ago and whose execution has not begun: perhaps it was never started.
+UPDATE atrium.document_versions SET started_at = now()
+WHERE tenant_id = %(tenant_id)s AND status = 'pending' AND waiting_since IS NULL AND attempts > 0
+  AND coalesce(started_at, updated_at) <= now() - make_interval(secs => %(idle)s)
+RETURNING document_id, version, attempts AS attempt
+
+-- name: wait_again
+-- An execution ended without a word on its version: its next attempt waits its turn.
+UPDATE atrium.document_versions SET waiting_since = now(), updated_at = now()
 WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s
-RETURNING attempts
+  AND status = 'pending' AND waiting_since IS NULL AND attempts = %(attempt)s
 
 -- name: retry_version
--- Makes a version pending again for one more execution.
+-- Makes a version wait for one more attempt.
 UPDATE atrium.document_versions
-SET status = 'pending', stage = NULL, progress = 0, error_type = NULL, error_detail = NULL, attempts = attempts + 1, updated_at = now()
+SET status = 'pending', stage = NULL, progress = 0, error_type = NULL, error_detail = NULL, waiting_since = now(), updated_at = now(),
+    chunking = coalesce(%(chunking)s::jsonb, chunking)
 WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s
-  AND (status = 'failed' OR (status IN ('pending', 'processing') AND updated_at <= now() - make_interval(secs => %(idle)s)))
+  AND (status = 'failed' OR (status IN ('pending', 'processing') AND attempts > 0 AND waiting_since IS NULL
+                             AND updated_at <= now() - make_interval(secs => %(idle)s)))
 RETURNING attempts
+
+-- name: stuck_versions
+-- Living documents' versions that an execution was started for and that nothing works on any more.
+SELECT v.document_id, v.version FROM atrium.document_versions v
+JOIN atrium.documents d ON d.tenant_id = v.tenant_id AND d.id = v.document_id AND d.deleted_at IS NULL
+WHERE v.tenant_id = %(tenant_id)s AND v.status IN ('pending', 'processing') AND v.attempts > 0 AND v.waiting_since IS NULL
+  AND v.updated_at <= now() - make_interval(secs => %(idle)s)
+ORDER BY v.updated_at
+LIMIT %(limit)s
+
+-- name: missing_uploads
+-- Versions whose bytes were to come directly, and did not by then.
+SELECT v.document_id, v.version FROM atrium.document_versions v
+WHERE v.tenant_id = %(tenant_id)s AND v.status = 'pending' AND v.attempts = 0 AND v.waiting_since IS NULL
+  AND v.upload_expires_at <= now() - make_interval(secs => %(late)s)
+ORDER BY v.upload_expires_at
+LIMIT %(limit)s
+
+-- name: keep_password
+-- A sealed password, or null to forget it.
+UPDATE atrium.document_versions SET password = %(password)s::bytea
+WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s
+
+-- name: find_password
+-- The sealed password of a version.
+SELECT password FROM atrium.document_versions
+WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s AND password IS NOT NULL
 
 -- name: set_stage
 -- What the pipeline does now. Progress never goes back within an attempt.
 UPDATE atrium.document_versions
 SET status = 'processing', stage = %(stage)s, progress = greatest(progress, %(progress)s::real), updated_at = now()
 WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s AND status IN ('pending', 'processing')
+  AND waiting_since IS NULL
 
 -- name: set_inspection
 -- What the file was found to be.
 UPDATE atrium.document_versions
-SET content_type = %(content_type)s, pages = %(pages)s, title = %(title)s, sha256 = coalesce(sha256, %(sha256)s::bytea), updated_at = now()
+SET content_type = %(content_type)s, pages = %(pages)s, title = %(title)s, size = %(size)s, sha256 = %(sha256)s, updated_at = now()
 WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s
 
 -- name: set_extraction
@@ -135,10 +246,21 @@ WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 -- name: set_failed
 -- The version failed; it keeps the stage it failed in.
 UPDATE atrium.document_versions
-SET status = 'failed', error_type = %(error_type)s, error_detail = %(error_detail)s, updated_at = now()
+SET status = 'failed', error_type = %(error_type)s, error_detail = %(error_detail)s, waiting_since = NULL, password = NULL,
+    updated_at = now()
 WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s AND status IN ('pending', 'processing')
 
 -- name: bury_document
 -- Leaves a tombstone.
 UPDATE atrium.documents SET deleted_at = now(), updated_at = now()
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s AND deleted_at IS NULL
+
+-- name: forget_passwords
+-- Of all versions of a deleted document.
+UPDATE atrium.document_versions SET password = NULL
+WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND password IS NOT NULL
+
+-- name: set_objects_removed
+-- A tombstone's objects are gone.
+UPDATE atrium.documents SET objects_removed_at = now()
+WHERE tenant_id = %(tenant_id)s AND id = %(id)s AND deleted_at IS NOT NULL

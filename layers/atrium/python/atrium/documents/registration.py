@@ -6,6 +6,7 @@ from uuid import UUID
 from atrium.audit import record
 from atrium.db import Transaction
 from atrium.documents import outcomes, repository
+from atrium.documents.collections import repository as collections
 from atrium.documents.ingestion.arrivals import is_later
 from atrium.documents.keys import upload_key
 from atrium.documents.models import Candidate, Document, Status
@@ -33,6 +34,7 @@ async def register(tx: Transaction, candidate: Candidate, document_id: UUID, *, 
     none, nor does a write that was registered before; but nothing holds on to a version that nothing works on any more.
     `StaleWrite` when a later write was registered, or the document deleted since.
     """
+    await collections.enter(tx, candidate.collection, candidate.model)
     living = await _living(tx, candidate, document_id)
     # Asked again under the document's lock: the writes to one object may be registered at the same time.
     if candidate.sequencer and await is_stale(tx, candidate.object_key, candidate.sequencer):
@@ -62,6 +64,7 @@ async def _registered(tx: Transaction, candidate: Candidate) -> bool:
 async def _keep(tx: Transaction, candidate: Candidate, living: Document) -> Registration:
     """No new version; the latest stands for this write too, so that older writes are known to be stale."""
     await repository.set_latest(tx, living.id, living.latest_version, candidate.metadata)
+    await _record_write(tx, candidate, living.id)
     if candidate.sequencer and living.version.object_key == candidate.object_key:
         await repository.see_object(
             tx, living, sequencer=candidate.sequencer, object_version_id=candidate.object_version_id, size=candidate.size
@@ -93,6 +96,19 @@ def _holds(document: Document, candidate: Candidate) -> bool:
 async def _add_version(tx: Transaction, candidate: Candidate, document_id: UUID, number: int, request_id: str) -> Registration:
     key = candidate.object_key or upload_key(tx.principal.tenant_id, document_id, number, candidate.name, candidate.content_type)
     await repository.insert_version(tx, document_id, number, key, candidate)
+    await _record_write(tx, candidate, document_id)
     detail = {"version": number, "name": candidate.name, "collection": candidate.collection, "source": candidate.source}
     await record(tx, action="document.received", target=f"document:{document_id}", detail=detail, request_id=request_id)
     return Registration(await repository.get(tx, document_id), new=True)
+
+
+async def _record_write(tx: Transaction, candidate: Candidate, document_id: UUID) -> None:
+    """Whichever object the version's bytes are read from, older writes to this one are stale from now on."""
+    if candidate.sequencer:
+        await repository.record_write(
+            tx,
+            candidate.object_key,
+            candidate.sequencer,
+            object_version_id=candidate.object_version_id,
+            document_id=document_id,
+        )

@@ -6,7 +6,17 @@ from typing import Any
 from uuid import UUID
 
 from atrium.db import Transaction, load_queries
-from atrium.documents.models import Candidate, Document, DocumentFilter, Stage
+from atrium.documents.models import (
+    STUCK_SECONDS,
+    Candidate,
+    Document,
+    DocumentFilter,
+    Due,
+    Source,
+    Stage,
+    Status,
+    VersionSummary,
+)
 from atrium.documents.parsing.ocr import POOR_CONFIDENCE
 from atrium.kernel.errors import NotFound
 
@@ -72,6 +82,7 @@ async def insert_version(tx: Transaction, document_id: UUID, number: int, object
         tenant_id=tx.principal.tenant_id, document_id=document_id, version=number, source=candidate.source,
         object_key=object_key, object_version_id=candidate.object_version_id, sequencer=candidate.sequencer,
         content_type=candidate.content_type, size=candidate.size, sha256=candidate.sha256,
+        upload_expires_at=candidate.upload_expires_at,
     )  # fmt: skip
     await set_latest(tx, document_id, number, candidate.metadata)
 
@@ -94,28 +105,101 @@ async def seen_sequencers(tx: Transaction, object_key: str) -> list[str]:
     return [row["sequencer"] for row in rows]
 
 
-async def object_keys(tx: Transaction, document_id: UUID) -> dict[int, str]:
-    """Version number to the key of the object it came from."""
-    rows = await tx.fetch_all(_queries.object_keys, **_key(tx, document_id))
-    return {row["version"]: row["object_key"] for row in rows}
+async def record_write(
+    tx: Transaction, object_key: str, sequencer: str, *, object_version_id: str = "", document_id: UUID | None = None
+) -> None:
+    """The last write that was seen of a dropped object; without version and document its deletion."""
+    await tx.execute(
+        _queries.record_write,
+        tenant_id=tx.principal.tenant_id, object_key=object_key, sequencer=sequencer, object_version_id=object_version_id,
+        id=document_id,
+    )  # fmt: skip
 
 
-async def object_key_in_use(tx: Transaction, object_key: str) -> bool:
-    """Whether a living document has a version from that object."""
-    row = await tx.fetch_one(_queries.object_key_in_use, tenant_id=tx.principal.tenant_id, object_key=object_key)
-    return row is not None
+async def drop_versions(tx: Transaction, document_id: UUID) -> dict[str, list[str]]:
+    """Key to the versions of the dropped objects whose bytes the document holds or held."""
+    rows = await tx.fetch_all(_queries.drop_versions, **_key(tx, document_id))
+    return {row["object_key"]: row["ids"] for row in rows}
 
 
-async def begin_attempt(tx: Transaction, document: Document) -> int:
-    """The number of the execution that the pending version is to have."""
-    row = await tx.fetch_one(_queries.begin_attempt, **_version_key(tx, document))
-    return int(row["attempts"]) if row else 1
+async def served_drop_versions(tx: Transaction, keys: list[str]) -> dict[str, list[str]]:
+    """Key to the versions of those dropped objects that living documents hold."""
+    rows = await tx.fetch_all(_queries.served_drop_versions, tenant_id=tx.principal.tenant_id, keys=keys)
+    return {row["object_key"]: row["ids"] for row in rows}
 
 
-async def retry_version(tx: Transaction, document: Document, idle: float) -> int | None:
-    """Pending again, under the next attempt's number; None for one that is ready or was touched within `idle` seconds."""
-    row = await tx.fetch_one(_queries.retry_version, **_version_key(tx, document), idle=idle)
-    return int(row["attempts"]) if row else None
+async def list_versions(tx: Transaction, document_id: UUID, limit: int) -> list[VersionSummary]:
+    """The document's history, the newest first."""
+    rows = await tx.fetch_all(_queries.list_versions, **_key(tx, document_id), limit=limit)
+    return [
+        VersionSummary(
+            number=row.pop("version"), status=Status(row.pop("status")), source=Source(row.pop("source")), **row
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+async def change(tx: Transaction, document_id: UUID, *, name: str, collection: str, metadata: dict[str, Any]) -> None:
+    """The document's name, collection and metadata."""
+    await tx.execute(_queries.change_document, **_key(tx, document_id), name=name, collection=collection, metadata=metadata)
+
+
+async def copy_version(tx: Transaction, document: Document, chunking: dict[str, Any] | None) -> Document:
+    """The version's bytes once more, as the next version, which waits its turn and becomes the latest."""
+    await tx.execute(_queries.copy_version, **_version_key(tx, document), chunking=chunking)
+    await set_latest(tx, document.id, document.version.number + 1, None)
+    return await get(tx, document.id)
+
+
+async def retry_version(tx: Transaction, document: Document, idle: float, chunking: dict[str, Any] | None = None) -> bool:
+    """The version waits for its next attempt; False for one that is ready, waits, or was touched within `idle` seconds."""
+    return await tx.fetch_one(_queries.retry_version, **_version_key(tx, document), idle=idle, chunking=chunking) is not None
+
+
+async def wait_for_turn(tx: Transaction, document: Document) -> None:
+    """The pending version's bytes are there; it waits its turn, since the first call."""
+    await tx.execute(_queries.wait_for_turn, **_version_key(tx, document))
+
+
+async def take_turns(tx: Transaction, cap: int) -> list[Due]:
+    """The next attempts of waiting versions, so that at most `cap` of the tenant's are under way. Others wait for this to end."""
+    await tx.execute(_queries.lock_turns, tenant_id=str(tx.principal.tenant_id))
+    rows = await tx.fetch_all(_queries.take_turns, tenant_id=tx.principal.tenant_id, cap=cap, stuck=STUCK_SECONDS)
+    return [Due(**row) for row in rows]
+
+
+async def take_unstarted(tx: Transaction, idle: float) -> list[Due]:
+    """Attempts whose turn came `idle` seconds ago or earlier and that have not begun: perhaps nobody started them."""
+    rows = await tx.fetch_all(_queries.take_unstarted, tenant_id=tx.principal.tenant_id, idle=idle)
+    return [Due(**row) for row in rows]
+
+
+async def wait_again(tx: Transaction, due: Due) -> None:
+    """The attempt's execution has ended and said nothing: the version waits for another, unless it has gone on meanwhile."""
+    await tx.execute(_queries.wait_again, **_key(tx, due.document_id), version=due.version, attempt=due.attempt)
+
+
+async def stuck_versions(tx: Transaction, idle: float, limit: int) -> list[tuple[UUID, int]]:
+    """Started versions that nothing has touched for `idle` seconds, the longest untouched first."""
+    rows = await tx.fetch_all(_queries.stuck_versions, tenant_id=tx.principal.tenant_id, idle=idle, limit=limit)
+    return [(row["document_id"], row["version"]) for row in rows]
+
+
+async def missing_uploads(tx: Transaction, late: float, limit: int) -> list[tuple[UUID, int]]:
+    """Versions whose direct upload ended `late` seconds ago or earlier without an object."""
+    rows = await tx.fetch_all(_queries.missing_uploads, tenant_id=tx.principal.tenant_id, late=late, limit=limit)
+    return [(row["document_id"], row["version"]) for row in rows]
+
+
+async def keep_password(tx: Transaction, document: Document, sealed: bytes | None) -> None:
+    """Keep a sealed password for the version's extraction; None forgets it."""
+    await tx.execute(_queries.keep_password, **_version_key(tx, document), password=sealed)
+
+
+async def find_password(tx: Transaction, document: Document) -> bytes | None:
+    """The version's sealed password, if one was sent and its text is not extracted yet."""
+    row = await tx.fetch_one(_queries.find_password, **_version_key(tx, document))
+    return None if row is None else bytes(row["password"])
 
 
 async def set_stage(tx: Transaction, document: Document, stage: Stage, progress: float) -> None:
@@ -124,12 +208,13 @@ async def set_stage(tx: Transaction, document: Document, stage: Stage, progress:
 
 
 async def set_inspection(
-    tx: Transaction, document: Document, *, content_type: str, pages: int | None, title: str, sha256: bytes
+    tx: Transaction, document: Document, *, content_type: str, pages: int | None, title: str, size: int, sha256: bytes
 ) -> None:
-    """What the file was found to be."""
+    """What the file was found to be, and its bytes as they were counted."""
     await tx.execute(
-        _queries.set_inspection, **_version_key(tx, document), content_type=content_type, pages=pages, title=title, sha256=sha256
-    )
+        _queries.set_inspection,
+        **_version_key(tx, document), content_type=content_type, pages=pages, title=title, size=size, sha256=sha256,
+    )  # fmt: skip
 
 
 async def set_extraction(tx: Transaction, document: Document, *, characters: int, pages: int | None, title: str) -> None:
@@ -165,7 +250,13 @@ async def set_failed(tx: Transaction, document: Document, error_type: str, detai
 
 async def bury(tx: Transaction, document: Document) -> bool:
     """Leave a tombstone; False when there is one."""
+    await tx.execute(_queries.forget_passwords, **_key(tx, document.id))
     return await tx.execute(_queries.bury_document, **_key(tx, document.id)) == 1
+
+
+async def set_objects_removed(tx: Transaction, document_id: UUID) -> None:
+    """A tombstone's objects are gone: no sweep has to look at it."""
+    await tx.execute(_queries.set_objects_removed, **_key(tx, document_id))
 
 
 def _key(tx: Transaction, document_id: UUID) -> dict[str, object]:

@@ -1,25 +1,28 @@
-"""What people do with documents: send them, look at them, fetch them, delete them."""
+"""What people do with their documents: look at them, fetch them, rename and describe them, delete them."""
 
-import hashlib
+import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from atrium.db import Database, Transaction
-from atrium.documents import outcomes, repository
-from atrium.documents.cleanup import remove_objects
-from atrium.documents.models import Candidate, Document, DocumentFilter, Source, Status, Upload
+from atrium.audit import record
+from atrium.db import Transaction
+from atrium.documents import repository
+from atrium.documents.collections import repository as collections
+from atrium.documents.deletion import Deletions
+from atrium.documents.models import Document, DocumentChange, DocumentFilter, VersionSummary
 from atrium.documents.naming import file_name, typed_name
-from atrium.documents.registration import register
+from atrium.documents.parts import Parts
 from atrium.kernel.clock import now
-from atrium.kernel.errors import NotFound, Unavailable
+from atrium.kernel.errors import Conflict, FieldError, InvalidFields
 from atrium.kernel.principal import Principal
-from atrium.ports.storage import ObjectStorage
-from atrium.retrieval.store import IndexedChunk, VectorStore
+from atrium.retrieval.store import IndexedChunk, PostgresVectorStore, VectorStore
 
 DOWNLOAD_SECONDS: Final = 300
-STORAGE_UNAVAILABLE: Final = "storage-unavailable"
+# Of JSON. Filters read it with every search.
+MAX_METADATA: Final = 16 * 1024
+MAX_HISTORY: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,44 +36,23 @@ class Download:
 class DocumentService:
     """One tenant's documents, whoever's principal is passed. Errors: `NotFound` for another tenant's as for an absent one."""
 
-    def __init__(self, database: Database, storage: ObjectStorage, store: VectorStore) -> None:
-        self._database = database
-        self._storage = storage
-        self._store = store
-
-    async def upload(self, principal: Principal, upload: Upload, document_id: UUID, *, request_id: str = "") -> Document:
-        """Take the bytes; the pipeline makes them searchable. `document_id` is the id of a document that has to be made.
-
-        The next version where the name is there already; that version itself where it holds the same bytes, unless it failed
-        or is stuck.
-        `Unavailable` when the bytes could not be stored: the version has failed, sending it again makes another.
-        """
-        async with self._database.transaction(principal) as tx:
-            registration = await register(tx, _candidate(principal, upload), document_id, request_id=request_id)
-        document = registration.document
-        # A pending version whose object is missing was cut off between the commit and the put.
-        if registration.new or await self._cut_off(document):
-            await self._put(principal, document, upload.data)
-        return document
-
-    async def _cut_off(self, document: Document) -> bool:
-        version = document.version
-        waiting = version.status is Status.PENDING and version.source is Source.API
-        return waiting and not await self._storage.exists(version.object_key)
-
-    async def _put(self, principal: Principal, document: Document, data: bytes) -> None:
-        version = document.version
-        try:
-            await self._storage.put(version.object_key, data, content_type=version.content_type)
-        except Unavailable:
-            async with self._database.transaction(principal) as tx:
-                await outcomes.mark_failed(tx, document, STORAGE_UNAVAILABLE, "The file could not be stored. Send it again.")
-            raise
+    def __init__(self, parts: Parts, store: VectorStore | None = None) -> None:
+        self._database = parts.database
+        self._storage = parts.storage
+        self._model = parts.settings.embedding_model
+        self._store = store or PostgresVectorStore()
+        self._deletions = Deletions(self._database, self._storage, self._store)
 
     async def get(self, principal: Principal, document_id: UUID) -> Document:
         """The document with its latest version."""
         async with self._database.transaction(principal) as tx:
             return await repository.get(tx, document_id)
+
+    async def history(self, principal: Principal, document_id: UUID) -> list[VersionSummary]:
+        """The document's versions, the newest first, 100 at most."""
+        async with self._database.transaction(principal) as tx:
+            await repository.get(tx, document_id)
+            return await repository.list_versions(tx, document_id, MAX_HISTORY)
 
     async def list_page(
         self, principal: Principal, where: DocumentFilter, *, after: tuple[datetime, UUID] | None = None, limit: int = 50
@@ -89,48 +71,85 @@ class DocumentService:
                 return []
             return await self._store.list_chunks(tx, document_id, document.ready_version, after, limit)
 
-    async def download(self, principal: Principal, document_id: UUID) -> Download:
-        """Where the file can be fetched for five minutes: the version that search serves, else the latest."""
+    async def download(self, principal: Principal, document_id: UUID, version: int | None = None) -> Download:
+        """Where the file can be fetched for five minutes: that version, else the one that search serves, else the latest."""
         async with self._database.transaction(principal) as tx:
-            document = await self._served(tx, document_id)
-        version = document.version
+            document = await self._of_version(tx, document_id, version)
+        chosen = document.version
         expires_at = now() + timedelta(seconds=DOWNLOAD_SECONDS)
-        stored = await self._storage.head(version.object_key, version.object_version_id or None)
+        stored = await self._storage.head(chosen.object_key, chosen.object_version_id or None)
         url = await self._storage.presign_get(
             stored.key,
-            filename=typed_name(file_name(document.name), version.content_type),
-            content_type=version.content_type,
-            version_id=version.object_version_id or None,
+            filename=typed_name(file_name(document.name), chosen.content_type),
+            content_type=chosen.content_type,
+            version_id=chosen.object_version_id or None,
             expires_in=DOWNLOAD_SECONDS,
         )
         return Download(url, expires_at)
 
-    async def _served(self, tx: Transaction, document_id: UUID) -> Document:
+    async def _of_version(self, tx: Transaction, document_id: UUID, version: int | None) -> Document:
         latest = await repository.get(tx, document_id)
-        return await repository.get(tx, document_id, latest.ready_version or latest.latest_version)
+        wanted = version or latest.ready_version or latest.latest_version
+        return latest if wanted == latest.latest_version else await repository.get(tx, document_id, wanted)
+
+    async def change(self, principal: Principal, document_id: UUID, change: DocumentChange, *, request_id: str = "") -> Document:
+        """Rename, describe or move the document; search goes by it at once.
+
+        `Conflict` when another document has the name, or the collection is in another embedding space; `InvalidFields` for
+        metadata that became too long.
+        """
+        async with self._database.transaction(principal) as tx:
+            before = await repository.get(tx, document_id)
+            collection, name = change.collection or before.collection, change.name or before.name
+            if (collection, name) != (before.collection, before.name):
+                await self._claim(tx, before, collection, name)
+            await repository.lock(tx, document_id)
+            document = await repository.get(tx, document_id)
+            if (document.collection, document.name) != (before.collection, before.name):
+                raise Conflict("The document was renamed at the same time: try it again.")
+            metadata = merged(document.metadata, change.metadata)
+            await repository.change(tx, document_id, name=name, collection=collection, metadata=metadata)
+            if collection != document.collection:
+                await self._store.move(tx, document_id, collection)
+            await self._audit(tx, document, change, request_id)
+            return await repository.get(tx, document_id)
+
+    async def _claim(self, tx: Transaction, document: Document, collection: str, name: str) -> None:
+        """Take a name in a collection, into which nothing else comes until the transaction ends."""
+        await collections.enter(tx, collection, self._model)
+        if collection != document.collection:
+            await collections.enter(tx, document.collection, self._model)
+            model, _ = await collections.way(tx, collection)
+            if model != (await collections.way(tx, document.collection))[0]:
+                raise Conflict(f"The collection {collection} is in another embedding space: upload the document there.")
+        await collections.hold(tx, collection)
+        other = await repository.lock_named(tx, collection, name)
+        if other is not None and other.id != document.id:
+            raise Conflict(f"The collection {collection} has another document of this name.")
+
+    async def _audit(self, tx: Transaction, before: Document, change: DocumentChange, request_id: str) -> None:
+        detail: dict[str, Any] = {}
+        if change.name is not None:
+            detail["name"] = [before.name, change.name]
+        if change.collection is not None:
+            detail["collection"] = [before.collection, change.collection]
+        if change.metadata is not None:
+            detail["metadata"] = sorted(change.metadata)
+        await record(tx, action="document.changed", target=f"document:{before.id}", detail=detail, request_id=request_id)
 
     async def delete(self, principal: Principal, document_id: UUID, *, request_id: str = "") -> None:
         """Remove the document, its chunks and its objects, leaving a tombstone. Safe to repeat, also after an error.
 
         `Unavailable` when the objects could not be removed: the document is gone already, repeat for the objects.
         """
-        async with self._database.transaction(principal) as tx:
-            document = await repository.lock(tx, document_id)
-            if document is None:
-                raise NotFound("There is no such document.")
-            await outcomes.mark_deleted(tx, document, request_id)
-            await self._store.delete(tx, document_id)
-        await remove_objects(self._database, self._storage, principal, document)
+        await self._deletions.delete(principal, document_id, request_id=request_id)
 
 
-def _candidate(principal: Principal, upload: Upload) -> Candidate:
-    return Candidate(
-        name=upload.name,
-        collection=upload.collection,
-        source=Source.API,
-        content_type=upload.content_type,
-        size=len(upload.data),
-        sha256=hashlib.sha256(upload.data).digest(),
-        created_by=upload.created_by or principal.subject,
-        metadata=upload.metadata,
-    )
+def merged(metadata: dict[str, Any], change: dict[str, Any] | None) -> dict[str, Any]:
+    """The metadata with the change's keys over it; a null removes its key. `InvalidFields` when it becomes too long."""
+    if change is None:
+        return metadata
+    both = {key: value for key, value in {**metadata, **change}.items() if value is not None or key not in change}
+    if len(json.dumps(both)) > MAX_METADATA:
+        raise InvalidFields((FieldError("/metadata", f"is longer than {MAX_METADATA:,} bytes of JSON"),))
+    return both

@@ -30,6 +30,11 @@ DELETE FROM atrium.chunks
 WHERE tenant_id = %(tenant_id)s AND document_id = %(document_id)s
   AND (%(keep_version)s::integer IS NULL OR version <> %(keep_version)s)
 
+-- name: move_document_chunks
+-- They follow their document into another collection of the same space.
+UPDATE atrium.chunks SET collection = %(collection)s
+WHERE tenant_id = %(tenant_id)s AND document_id = %(document_id)s
+
 -- name: list_chunks
 -- A version's chunks in the order of the text.
 SELECT id, document_id, version, ordinal, collection, page_from, page_to, char_start, char_end, heading, language, text,
@@ -40,9 +45,30 @@ ORDER BY ordinal
 LIMIT %(limit)s
 
 -- name: search_chunks
--- By the vector, by the words, or both, in one statement.
-SELECT * FROM atrium.search_chunks(%(space_id)s::smallint, %(vector)b::public.halfvec, %(words)s::text, %(collections)s::text[],
-                                   %(document_ids)s::uuid[], %(filter)s::jsonpath, %(foreign_weight)s::float8, %(limit)s::integer)
+-- By the vector, by the words, or both, in one statement, which also tells whether the tenant has chunks in other spaces: always in
+-- its first row, which has no chunk where nothing was found.
+SELECT found.*, elsewhere
+FROM (SELECT EXISTS (
+          SELECT FROM atrium.embedding_spaces AS s
+          WHERE s.id <> %(space_id)s AND EXISTS (
+              SELECT FROM atrium.chunk_bits AS b WHERE b.tenant_id = %(tenant_id)s AND b.space_id = s.id)) AS elsewhere) AS spaces
+LEFT JOIN atrium.search_chunks(%(space_id)s::smallint, %(vector)b::public.halfvec, %(words)s::text, %(asked_in)s::text,
+                               %(known)s::text[], %(collections)s::text[], %(document_ids)s::uuid[], %(filter)s::jsonpath,
+                               %(limit)s::integer) AS found ON true
+
+-- name: spaces_of_tenant
+-- Where the tenant has chunks.
+SELECT s.id, s.model, s.dimensions, s.max_tokens FROM atrium.embedding_spaces AS s
+WHERE EXISTS (SELECT FROM atrium.chunk_bits AS b WHERE b.tenant_id = %(tenant_id)s AND b.space_id = s.id)
+ORDER BY s.id
+
+-- name: postpone_index
+-- The words of the chunks that follow are collected, and indexed at once with the last of them: a third of the work.
+SELECT set_config('work_mem', '64MB', true), set_config('gin_pending_list_limit', '64MB', true)
+
+-- name: index_now
+-- What waits is indexed by the next insert. Searches would read it from end to end.
+SELECT set_config('gin_pending_list_limit', '64kB', true), set_config('work_mem', '64MB', true)
 
 -- name: plan_tenant_indexes
 -- Whose partial HNSW has to be made, dropped or registered. The statements are composed here, where identifiers and values are quoted.

@@ -1,7 +1,7 @@
-"""Chunks in Postgres: written by binary arrays, searched by the definer functions of migration 0004."""
+"""Chunks in Postgres: written by binary arrays, searched by the definer functions of migration 0007."""
 
 from collections.abc import Iterator, Sequence
-from itertools import batched
+from itertools import batched, islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,8 +15,13 @@ from atrium.retrieval.models import EmbeddingSpace, Found, IndexedChunk, Scope
 
 _queries = load_queries(__package__)
 _BATCH: Final = 250  # chunks in one statement: measured flat from 100 to 1,000
-# What the vector half counts for chunks that are not known to be English, for models that only know English.
-_FOREIGN_WEIGHT: Final = {"local/all-minilm-l6-v2": 0.25}
+# The languages that a model understands; one that is not here takes all.
+_KNOWN: Final = {"local/all-minilm-l6-v2": ("en",)}
+
+
+def known_languages(model: str) -> tuple[str, ...] | None:
+    """ISO 639-1 codes of the languages an embedding model understands; None: all that are asked of it."""
+    return _KNOWN.get(model)
 
 
 async def get_space(tx: Transaction, model: str) -> EmbeddingSpace:
@@ -42,17 +47,27 @@ class PostgresVectorStore:
             return 0
         (halfvec,) = await tx.fetch_all(_queries.halfvec_type)
         keys = {"space_id": space.id, "tenant_id": tx.principal.tenant_id}
-        batches = _batches(chunks, vectors, halfvec["oid"])
+        batches = (keys | columns for columns in _batches(chunks, vectors, halfvec["oid"]))
         cursor = tx.connection.cursor()
         with translated():  # pipelined: one batch is packed while Postgres inserts the last
-            await cursor.executemany(_queries.delete_chunks_by_id, (keys | ids for ids in _ids(chunks)))
-            await cursor.executemany(_queries.insert_chunks, (keys | columns for columns in batches))
+            async with tx.connection.pipeline():
+                await cursor.executemany(_queries.delete_chunks_by_id, (keys | ids for ids in _ids(chunks)))
+                await cursor.execute(_queries.postpone_index)
+                await cursor.executemany(_queries.insert_chunks, islice(batches, (len(chunks) - 1) // _BATCH))
+                await cursor.execute(_queries.index_now)
+                await cursor.executemany(_queries.insert_chunks, batches)
         return len(chunks)
 
     async def delete(self, tx: Transaction, document_id: UUID, *, keep_version: int | None = None) -> int:
         """Remove a document's chunks in every space, but for those of `keep_version`; returns how many."""
         return await tx.execute(
             _queries.delete_document_chunks, tenant_id=tx.principal.tenant_id, document_id=document_id, keep_version=keep_version
+        )
+
+    async def move(self, tx: Transaction, document_id: UUID, collection: str) -> int:
+        """The document's chunks are in that collection from now on; returns how many."""
+        return await tx.execute(
+            _queries.move_document_chunks, tenant_id=tx.principal.tenant_id, document_id=document_id, collection=collection
         )
 
     async def list_chunks(
@@ -65,35 +80,42 @@ class PostgresVectorStore:
         )  # fmt: skip
         return [IndexedChunk.from_row(row) for row in rows]
 
+    async def spaces_of_tenant(self, tx: Transaction) -> list[EmbeddingSpace]:
+        """The spaces in which the tenant has chunks."""
+        rows = await tx.fetch_all(_queries.spaces_of_tenant, tenant_id=tx.principal.tenant_id)
+        return [EmbeddingSpace(**row) for row in rows]
+
     async def similarity_search(
         self, tx: Transaction, space: EmbeddingSpace, vector: Vectors, *, scope: Scope, limit: int
     ) -> Found:
         """The chunks nearest to one vector by cosine, exactly ordered."""
-        return await _search(tx, space, vector, None, scope, limit)
+        return await _search(tx, space, vector, None, "", scope, limit)
 
     async def keyword_search(self, tx: Transaction, space: EmbeddingSpace, words: str, *, scope: Scope, limit: int) -> Found:
-        """The chunks that share the question's rarer words, ranked nearly as BM25 does."""
-        return await _search(tx, space, None, words, scope, limit)
+        """The chunks that share the question's rarer words, ranked by BM25."""
+        return await _search(tx, space, None, words, "", scope, limit)
 
     async def hybrid_search(
-        self, tx: Transaction, space: EmbeddingSpace, vector: Vectors, words: str, *, scope: Scope, limit: int
+        self, tx: Transaction, space: EmbeddingSpace, vector: Vectors, words: str, *, language: str, scope: Scope, limit: int
     ) -> Found:
-        """Both, fused by their ranks."""
-        return await _search(tx, space, vector, words, scope, limit)
+        """Both, fused by their scores; words count more where the model does not know the question's or the chunk's language."""
+        return await _search(tx, space, vector, words, language, scope, limit)
 
 
 async def _search(
-    tx: Transaction, space: EmbeddingSpace, vector: Vectors | None, words: str | None, scope: Scope, limit: int
+    tx: Transaction, space: EmbeddingSpace, vector: Vectors | None, words: str | None, language: str, scope: Scope, limit: int
 ) -> Found:
     rows = await tx.fetch_all(
         _queries.search_chunks,
         space_id=space.id,
+        tenant_id=tx.principal.tenant_id,
         vector=None if vector is None else _question(space, vector),
         words=words,
+        asked_in=language,
+        known=_listed(known_languages(space.model)),
         collections=_listed(scope.collections),
         document_ids=_listed(scope.document_ids),
         filter=scope.filter,
-        foreign_weight=_FOREIGN_WEIGHT.get(space.model, 1.0),
         limit=limit,
     )
     return Found.from_rows(rows)

@@ -7,9 +7,18 @@ from uuid import UUID
 from atrium.db import Transaction
 from atrium.providers.base import Vectors
 from atrium.retrieval.models import EmbeddingSpace, Found, IndexedChunk, Scope
-from atrium.retrieval.repository import PostgresVectorStore, get_space
+from atrium.retrieval.repository import PostgresVectorStore, get_space, known_languages
 
-__all__ = ["EmbeddingSpace", "Found", "IndexedChunk", "PostgresVectorStore", "Scope", "VectorStore", "get_space"]
+__all__ = [
+    "EmbeddingSpace",
+    "Found",
+    "IndexedChunk",
+    "PostgresVectorStore",
+    "Scope",
+    "VectorStore",
+    "get_space",
+    "known_languages",
+]
 
 
 class VectorStore(Protocol):
@@ -23,10 +32,18 @@ class VectorStore(Protocol):
         """Remove a document's chunks in every space, but for those of `keep_version`; returns how many."""
         ...
 
+    async def move(self, tx: Transaction, document_id: UUID, collection: str) -> int:
+        """The document's chunks are in that collection from now on, in the same space; returns how many."""
+        ...
+
     async def list_chunks(
         self, tx: Transaction, document_id: UUID, version: int, after: tuple[int] | None = None, limit: int = 100
     ) -> list[IndexedChunk]:
         """A version's chunks in the order of the text, after the ordinal `after`."""
+        ...
+
+    async def spaces_of_tenant(self, tx: Transaction) -> list[EmbeddingSpace]:
+        """The spaces in which the tenant has chunks."""
         ...
 
     async def similarity_search(
@@ -40,7 +57,7 @@ class VectorStore(Protocol):
         ...
 
     async def hybrid_search(
-        self, tx: Transaction, space: EmbeddingSpace, vector: Vectors, words: str, *, scope: Scope, limit: int
+        self, tx: Transaction, space: EmbeddingSpace, vector: Vectors, words: str, *, language: str, scope: Scope, limit: int
     ) -> Found:
-        """Both, fused by their ranks."""
+        """Both, fused. `language`: the question's, ISO 639-1, '' where it is not known."""
         ...

@@ -1,23 +1,25 @@
-"""An object's arrival in the bucket, as its message says it, and what can become of it."""
+"""What happens to objects in the bucket, as its messages say it, and what can become of it."""
 
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final
 
 from atrium.kernel.errors import MalformedRequest
 
 
 class Receipt(StrEnum):
-    """What became of an arrival. Anything else is an error, and its message comes again."""
+    """What became of a message. Anything else is an error, and the message comes again."""
 
     STARTED = "started"  # its execution was started, or had been before
+    WAITING = "waiting"  # its version waits its turn: others of its tenant are under way
     UNCHANGED = "unchanged"  # the latest version holds the same bytes, or its making has begun or ended already
     STALE = "stale"  # a later write to the same object was seen before
     GONE = "gone"  # the document, or the object, was deleted meanwhile
+    DELETED = "deleted"  # the file was deleted, and its document with it
     REFUSED = "refused"  # a version was registered and failed at once
     REJECTED = "rejected"  # the key can never become a document
-    IGNORED = "ignored"  # no key of ours
+    IGNORED = "ignored"  # no key of ours, or deletions are not mirrored
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,32 @@ class ObjectCreated:
     version_id: str
     sequencer: str
 
-    @classmethod
-    def from_message(cls, body: str) -> Self:
-        """From a queue message's body, a whole EventBridge event. `MalformedRequest` when it is none."""
-        try:
-            thing: dict[str, Any] = json.loads(body)["detail"]["object"]
-            return cls(str(thing["key"]), str(thing.get("version-id", "")), str(thing.get("sequencer", "")))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise MalformedRequest("The message is no 'Object Created' event.") from error
+
+@dataclass(frozen=True, slots=True)
+class ObjectDeleted:
+    """S3's 'Object Deleted': a delete marker was laid on the key, or a version of it removed. In one order with the writes."""
+
+    key: str
+    sequencer: str
+
+
+def read_message(body: str) -> ObjectCreated | ObjectDeleted:
+    """From a queue message's body, a whole EventBridge event. `MalformedRequest` when it is neither of the two."""
+    try:
+        event: dict[str, Any] = json.loads(body)
+        thing = event["detail"]["object"]
+        key, sequencer = str(thing["key"]), str(thing.get("sequencer", ""))
+        match event["detail-type"]:
+            case "Object Created":
+                return ObjectCreated(key, str(thing.get("version-id", "")), sequencer)
+            case "Object Deleted":
+                return ObjectDeleted(key, sequencer)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MalformedRequest(_NEITHER) from error
+    raise MalformedRequest(_NEITHER)
+
+
+_NEITHER: Final = "The message is no 'Object Created' and no 'Object Deleted' event."
 
 
 def is_later(sequencer: str, than: str) -> bool:

@@ -10,7 +10,7 @@ from atrium.documents.models import Document, Stage
 from atrium.kernel.errors import NotFound
 from atrium.ports.storage import ObjectStorage
 
-# How far a version is when a stage begins, of 1; embedding goes from its own to publishing's.
+# How far a version is when a stage begins, of 1.
 PROGRESS: Final = {
     Stage.INSPECTING: 0.02,
     Stage.EXTRACTING: 0.05,
@@ -18,6 +18,13 @@ PROGRESS: Final = {
     Stage.EMBEDDING: 0.25,
     Stage.PUBLISHING: 0.95,
 }
+
+
+def reached(stage: Stage, share: float) -> float:
+    """How far a version is when that share of a stage is done; both of 1. For stages that go by pages, or batches."""
+    starts = [*PROGRESS.values(), 1.0]
+    begins = list(PROGRESS).index(stage)
+    return starts[begins] + min(1.0, max(0.0, share)) * (starts[begins + 1] - starts[begins])
 
 
 class Attempts:
@@ -30,6 +37,8 @@ class Attempts:
     async def begin(self, step: Step, stage: Stage, progress: float | None = None) -> Document | None:
         """The version, now in that stage; None when there is nothing to do any more. `NotFound` without a row.
 
+        `progress` is what `reached` gives; it never goes back within an attempt. Whoever works for long says how far it is: what
+        nobody has touched for `STUCK_SECONDS` is given to another attempt.
         Also the last thing a step does that left objects behind: it removes them when the document was deleted meanwhile.
         """
         async with self._database.transaction(step.principal) as tx:
@@ -39,7 +48,7 @@ class Attempts:
                 await repository.set_stage(tx, document, stage, PROGRESS[stage] if progress is None else progress)
         if document is None:
             # The tenant was erased: what this step has just written goes too.
-            await remove_remains(self._storage, step.tenant_id, step.document_id, step.version)
+            await remove_remains(self._storage, step.tenant_id, step.document_id)
             raise NotFound("There is no such version.")
         if document.deleted:
             await remove_objects(self._database, self._storage, step.principal, document)
@@ -47,7 +56,8 @@ class Attempts:
 
     async def active(self, tx: Transaction, step: Step, document: Document) -> bool:
         """Whether this attempt has still something to do; a version that a newer one overtook is ended here."""
-        if document.deleted or not document.version.unfinished or step.attempt < document.version.attempts:
+        version = document.version
+        if document.deleted or not version.unfinished or version.waiting or step.attempt < version.attempts:
             return False
         if document.ready_version is not None and document.ready_version > step.version:
             await outcomes.mark_failed(tx, document, outcomes.SUPERSEDED, "A newer version became ready first.")

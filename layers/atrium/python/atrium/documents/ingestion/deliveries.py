@@ -3,7 +3,7 @@
 import logging
 from typing import Any, Final
 
-from atrium.documents.ingestion.arrivals import ObjectCreated
+from atrium.documents.ingestion.arrivals import read_message
 from atrium.documents.ingestion.receiving import ReceivingService
 from atrium.kernel.telemetry import bound
 
@@ -25,7 +25,7 @@ async def receive_batch(service: ReceivingService, event: dict[str, Any]) -> dic
 
 async def _received(service: ReceivingService, record: dict[str, Any]) -> bool:
     try:
-        receipt = await service.receive(ObjectCreated.from_message(record["body"]))
+        receipt = await service.receive(read_message(record["body"]))
     except Exception:  # noqa: BLE001  whatever it is, it sends back this message and not the whole batch
         _log.warning("the message comes again", exc_info=True)
         return False

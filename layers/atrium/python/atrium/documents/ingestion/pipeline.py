@@ -6,38 +6,35 @@ attempt started) ends quietly, and so does every step after it.
 """
 
 import asyncio
-import hashlib
 import logging
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
-from uuid import UUID
 
-from atrium.db import Database
 from atrium.documents import outcomes, repository
+from atrium.documents import parts as documents
 from atrium.documents.chunking import ChunkingOptions, chunker
 from atrium.documents.cleanup import remove_work
+from atrium.documents.collections import repository as collections
 from atrium.documents.ingestion import batches
-from atrium.documents.ingestion.attempts import PROGRESS, Attempts
+from atrium.documents.ingestion.attempts import Attempts, reached
 from atrium.documents.ingestion.batches import Plan, PlannedChunk
-from atrium.documents.ingestion.receiving import start_execution
 from atrium.documents.ingestion.recognition import BUDGET_SECONDS, PageReader, Recognition, Scan
 from atrium.documents.ingestion.steps import Step, failure_of
+from atrium.documents.ingestion.turns import Turns
 from atrium.documents.ingestion.work import Work
-from atrium.documents.models import STUCK_SECONDS, Document, Stage
+from atrium.documents.models import Document, Stage
 from atrium.documents.naming import file_name
 from atrium.documents.parsing import child
 from atrium.documents.parsing.failures import FailureKind
 from atrium.documents.parsing.models import ExtractedText, Inspection
 from atrium.documents.parsing.ocr import RecognisedPage
-from atrium.kernel.errors import AtriumError, Conflict, IngestionFailed, NotFound
+from atrium.documents.passwords import Passwords
+from atrium.documents.transfer import Digest, fetch
+from atrium.kernel.errors import AtriumError, IngestionFailed, NotFound
 from atrium.kernel.ids import chunk_id
-from atrium.kernel.principal import Principal
-from atrium.kernel.settings import Settings
-from atrium.ports.storage import ObjectStorage
-from atrium.ports.workflow import Workflow
 from atrium.providers.base import Embedder
 from atrium.retrieval.language import detect
 from atrium.retrieval.store import IndexedChunk, PostgresVectorStore, VectorStore, get_space
@@ -51,39 +48,25 @@ _EXTRACT_SKIPPED: Final[dict[str, Any]] = {"skipped": True, "pages_left": 0}
 class Parser(PageReader, Protocol):
     """Reads a file in a process of its own. Raises `IngestionFailed` for one that cannot be read."""
 
-    async def inspect_file(self, path: Path, name: str, declared_type: str) -> Inspection:
+    async def inspect_file(self, path: Path, name: str, declared_type: str, *, password: str | None = None) -> Inspection:
         """What the file is."""
         ...
 
     async def extract_file(
-        self, path: Path, name: str, declared_type: str, *, recognised: Sequence[RecognisedPage] = ()
+        self,
+        path: Path,
+        name: str,
+        declared_type: str,
+        *,
+        password: str | None = None,
+        recognised: Sequence[RecognisedPage] = (),
     ) -> ExtractedText:
         """Its text with its structure; what OCR read of it included."""
         ...
 
 
-class Parts(Protocol):
+class Parts(documents.Parts, Protocol):
     """What the steps are built from; `atrium.runtime.Runtime` is one."""
-
-    @property
-    def settings(self) -> Settings:
-        """Of these `embedding_model`: which model's space chunks go to."""
-        ...
-
-    @property
-    def database(self) -> Database:
-        """Tenant transactions."""
-        ...
-
-    @property
-    def storage(self) -> ObjectStorage:
-        """The bucket of documents."""
-        ...
-
-    @property
-    def pipeline(self) -> Workflow:
-        """The document pipeline."""
-        ...
 
     async def embedder(self, name: str) -> Embedder:
         """The model of that name, made on first use."""
@@ -111,23 +94,31 @@ class IngestionService:
         self._store = store or PostgresVectorStore()
         self._parser = parser
         self._batch_size = batch_size
-        self._model = parts.settings.embedding_model
         self._attempts = Attempts(parts.database, parts.storage)
+        self._passwords = Passwords(parts.database, parts.keyring)
         settings = parts.settings
         self._recognition = Recognition(
             self._attempts, parser, ocr_data=settings.ocr_data_dir, max_pages=settings.ocr_max_pages, seconds=ocr_seconds
         )
+        self._turns = Turns(parts.database, parts.pipeline, parts.settings.ingest_in_flight)
 
     async def inspect(self, step: Step) -> dict[str, Any]:
         """Find out what the file is. Raises `IngestionFailed`, as `extract` and `chunk` do."""
         document = await self._attempts.begin(step, Stage.INSPECTING)
         if document is None:
             return _SKIPPED
-        async with self._source(document) as (path, name, sha256):
-            found = await self._parser.inspect_file(path, name, document.version.content_type)
+        password = await self._passwords.find(step.principal, document)
+        async with self._source(document) as (path, name, counted):
+            found = await self._parser.inspect_file(path, name, document.version.content_type, password=password)
         async with self._database.transaction(step.principal) as tx:
             await repository.set_inspection(
-                tx, document, content_type=found.content_type, pages=found.pages, title=found.title or "", sha256=sha256
+                tx,
+                document,
+                content_type=found.content_type,
+                pages=found.pages,
+                title=found.title or "",
+                size=counted.size,
+                sha256=counted.sha256,
             )
         return {"content_type": found.content_type, "pages": found.pages}
 
@@ -136,16 +127,17 @@ class IngestionService:
         document = await self._attempts.begin(step, Stage.EXTRACTING)
         if document is None:
             return _EXTRACT_SKIPPED
+        password = await self._passwords.find(step.principal, document)
         work = Work.of(self._storage, step)
         async with self._source(document) as (path, name, _):
-            extracted = await self._parser.extract_file(path, name, document.version.content_type)
+            extracted = await self._parser.extract_file(path, name, document.version.content_type, password=password)
             if extracted.unread:
-                scan = Scan(path, name, document.version.content_type, extracted.unread)
+                scan = Scan(path, name, document.version.content_type, extracted.unread, password)
                 left = await self._recognition.read(step, work, scan)
                 if left:
                     return {"pages_left": left}
                 pages = await self._recognition.pages(work, scan)
-                extracted = await self._parser.extract_file(path, name, scan.declared_type, recognised=pages)
+                extracted = await self._parser.extract_file(path, name, scan.declared_type, password=password, recognised=pages)
         await work.put_extracted(extracted)
         async with self._database.transaction(step.principal) as tx:
             await repository.set_extraction(
@@ -166,16 +158,25 @@ class IngestionService:
             return {"batches": []}
         work = Work.of(self._storage, step)
         extracted = await work.get_extracted()
-        embedder = await self._parts.embedder(self._model)
-        language, chunks = await asyncio.to_thread(_planned, document, extracted, embedder)
+        model, options = await self._way(step, document)
+        embedder = await self._parts.embedder(model)
+        language, chunks = await asyncio.to_thread(_planned, document, extracted, embedder, options)
         if not chunks:
             raise IngestionFailed(FailureKind.EMPTY_TEXT, "No text was found in the document.")
         async with self._database.transaction(step.principal) as tx:
             await repository.set_language(tx, document, language)
-        parts = list(batches.split(self._model, chunks, self._batch_size))
-        await work.put_plan(Plan(self._model, len(parts), len(chunks)), parts)
+        parts = list(batches.split(model, chunks, self._batch_size))
+        await work.put_plan(Plan(model, len(parts), len(chunks)), parts)
         await self._attempts.begin(step, Stage.CHUNKING)
         return {"batches": list(range(len(parts)))}
+
+    async def _way(self, step: Step, document: Document) -> tuple[str, ChunkingOptions]:
+        """The embedding model of the document's collection, and how this version is cut."""
+        async with self._database.transaction(step.principal) as tx:
+            await collections.enter(tx, document.collection, self._parts.settings.embedding_model)
+            model, options = await collections.way(tx, document.collection)
+        own = document.version.chunking
+        return model, options if own is None else ChunkingOptions.parse(own)
 
     async def embed(self, step: Step, number: int) -> dict[str, Any]:
         """Make the vectors of batch `number`, unless they are there."""
@@ -188,15 +189,15 @@ class IngestionService:
             embedder = await self._parts.embedder(batch.model)
             vectors = await embedder.embed(batch.inputs, "document")
             await work.put_vectors(number, batch, vectors)
-        span = PROGRESS[Stage.PUBLISHING] - PROGRESS[Stage.EMBEDDING]
-        await self._attempts.begin(step, Stage.EMBEDDING, PROGRESS[Stage.EMBEDDING] + span * (number + 1) / plan.batches)
+        await self._attempts.begin(step, Stage.EMBEDDING, reached(Stage.EMBEDDING, (number + 1) / plan.batches))
         return {"batch": number, "embedded": found is None}
 
     async def publish(self, step: Step) -> dict[str, Any]:
-        """Make the version what search serves, and remove the older one's chunks, in one transaction."""
+        """Make the version what search serves, and remove the older one's chunks, in one transaction; then it is others' turn."""
         document = await self._attempts.begin(step, Stage.PUBLISHING)
         published = document is not None and await self._publish(step)
         await self._remove_work(step)
+        await self._turns.start_waiting(step.tenant_id)
         return {"published": published}
 
     async def _publish(self, step: Step) -> bool:
@@ -224,43 +225,32 @@ class IngestionService:
             _log.warning("work of %s version %s stays for now: %s", step.document_id, step.version, error)
 
     async def fail(self, step: Step, error: dict[str, Any]) -> dict[str, Any]:
-        """End the attempt with what the state machine caught, told to the owner as far as it is theirs."""
+        """End the attempt with what the state machine caught, told to the owner as far as it is theirs; it is others' turn."""
         error_type, detail = failure_of(error)
         await self._attempts.fail(step, error_type, detail)
+        await self._turns.start_waiting(step.tenant_id)
         return {"failed": error_type}
 
-    async def retry(self, principal: Principal, document_id: UUID, *, idle: float = STUCK_SECONDS) -> int:
-        """Start the latest version once more, if it failed or nothing touched it for `idle` seconds; the attempt's number.
-
-        What was embedded before is used again. `Conflict` for a version that is ready or being worked on.
-        """
-        async with self._database.transaction(principal) as tx:
-            await repository.lock(tx, document_id)
-            document = await repository.get(tx, document_id)
-            attempt = await repository.retry_version(tx, document, idle)
-        if attempt is None:
-            raise Conflict("The document is ready, or being processed.")
-        await start_execution(self._parts.pipeline, principal.tenant_id, document_id, document.version.number, attempt)
-        return attempt
-
     @asynccontextmanager
-    async def _source(self, document: Document) -> AsyncIterator[tuple[Path, str, bytes]]:
-        """The version's bytes in a file, for the time of the block; the name that says their type; their SHA-256."""
+    async def _source(self, document: Document) -> AsyncIterator[tuple[Path, str, Digest]]:
+        """The version's bytes in a file, for the time of the block; the name that says their type; how many they were."""
         version = document.version
-        try:
-            data = await self._storage.get(version.object_key, version.object_version_id or None)
-        except NotFound:
-            raise IngestionFailed(SOURCE_MISSING, "The file is in the bucket no more.") from None
         with tempfile.TemporaryDirectory(prefix="atrium-") as folder:
             path = Path(folder) / "source"
-            await asyncio.to_thread(path.write_bytes, data)
-            yield path, file_name(version.object_key), hashlib.sha256(data).digest()
+            limit = self._parts.settings.document_limit
+            try:
+                counted = await fetch(self._storage, version.object_key, version.object_version_id or None, limit, path)
+            except NotFound:
+                raise IngestionFailed(SOURCE_MISSING, "The file is in the bucket no more.") from None
+            yield path, file_name(version.object_key), counted
 
 
-def _planned(document: Document, extracted: ExtractedText, embedder: Embedder) -> tuple[str, list[PlannedChunk]]:
+def _planned(
+    document: Document, extracted: ExtractedText, embedder: Embedder, options: ChunkingOptions
+) -> tuple[str, list[PlannedChunk]]:
     """The text's language, and its chunks, which the model reads whole, title and headings included."""
     version, language = document.version, detect(extracted.text)
-    cutting = chunker(ChunkingOptions())
+    cutting = chunker(options)
     chunks = [
         PlannedChunk(
             ordinal=cut.ordinal,

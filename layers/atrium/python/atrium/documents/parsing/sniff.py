@@ -90,12 +90,8 @@ def sniff(data: bytes, name: str, declared_type: str = "") -> str:
     Raise `IngestionFailed`: "unsupported-type" for what is not read at all, "type-mismatch" where bytes, extension and
     declared type contradict each other, "encrypted" for an Office file behind a password.
     """
-    by_name = _by_extension(name)
-    declared = _by_declared(declared_type)
-    by_bytes = _by_magic(data, by_name or declared)
-    if by_name and declared and not _same_family(by_name, declared):
-        raise _mismatch(f"its name says {by_name}, its declared type {declared}")
-    claimed = by_name or declared
+    claimed = claimed_type(name, declared_type)
+    by_bytes = _by_magic(data, claimed)
     if by_bytes in _BINARY:
         if claimed not in {None, by_bytes}:
             raise _mismatch(f"its content is {by_bytes}, it is declared as {claimed}")
@@ -103,6 +99,14 @@ def sniff(data: bytes, name: str, declared_type: str = "") -> str:
     if claimed in _BINARY:
         raise _mismatch(f"its content is not {claimed}")
     return claimed or by_bytes
+
+
+def claimed_type(name: str, declared_type: str) -> str | None:
+    """The type that a file's name and declared type claim, before there are bytes; None when neither says. Errors: as `sniff`."""
+    by_name, declared = _by_extension(name), _by_declared(declared_type)
+    if by_name and declared and not _same_family(by_name, declared):
+        raise _mismatch(f"its name says {by_name}, its declared type {declared}")
+    return by_name or declared
 
 
 def _by_extension(name: str) -> str | None:
