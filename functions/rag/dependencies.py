@@ -26,7 +26,7 @@ Retrieval = Annotated[RetrievalService, Depends(retrieval_service)]
 async def answer_service(request: Request, retrieval: Retrieval) -> AnswerService:
     """Answers from what retrieval finds."""
     runtime = request.app.state.runtime
-    return AnswerService(retrieval, runtime.chat_model, runtime.settings)
+    return AnswerService(runtime.database, retrieval, runtime.chat_model, runtime.settings)
 
 
 Answers = Annotated[AnswerService, Depends(answer_service)]

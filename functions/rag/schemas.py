@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from atrium.answers.models import AnswerRequest, Citation, Done, Retrieval, Source
 from atrium.providers.base import Usage
@@ -16,16 +16,55 @@ from atrium.web.schemas import JsonId, Reply, StrictModel
 Question = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=r"\S")]
 CollectionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9._-]{1,64}$")]
 Mode = Literal["hybrid", "vector", "keyword"]
-Scalar = Annotated[str, StringConstraints(max_length=1000)] | int | float | bool
+Text = Annotated[str, StringConstraints(max_length=1000)]
+Scalar = Text | int | float | bool
 TopK = Annotated[int, Field(ge=1, le=50, description="How many passages.")]
 
 
-class ComparisonIn(StrictModel):
-    """One key of the documents' metadata against a value; `in` and `nin` take a list."""
+Key = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
-    type: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]
-    key: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    value: Scalar | Annotated[list[Scalar], Field(max_length=MAX_VALUES)]
+
+class _NotYet(BeforeValidator):
+    """A field that is known and may only be absent or null."""
+
+    def __init__(self, instead: str) -> None:
+        def refuse(value: object) -> None:
+            if value is not None:
+                raise ValueError(f"is not supported: {instead}")
+
+        super().__init__(refuse)
+
+
+class EqualityIn(StrictModel):
+    """One key of the documents' metadata against a value."""
+
+    type: Literal["eq", "ne"]
+    key: Key
+    value: Scalar
+
+    def filter(self) -> Filter:
+        """The domain's form."""
+        return Comparison(self.type, self.key, self.value)
+
+
+class OrderIn(StrictModel):
+    """One key of the documents' metadata before or after a value: numbers as numbers, texts by code points."""
+
+    type: Literal["gt", "gte", "lt", "lte"]
+    key: Key
+    value: Text | int | float
+
+    def filter(self) -> Filter:
+        """The domain's form."""
+        return Comparison(self.type, self.key, self.value)
+
+
+class MembershipIn(StrictModel):
+    """One key of the documents' metadata against a list of values: any of them, or none."""
+
+    type: Literal["in", "nin"]
+    key: Key
+    value: Annotated[list[Scalar], Field(min_length=1, max_length=MAX_VALUES)]
 
     def filter(self) -> Filter:
         """The domain's form."""
@@ -43,7 +82,7 @@ class GroupIn(StrictModel):
         return Group(self.type, [part.filter() for part in self.filters])
 
 
-FilterIn = Annotated[ComparisonIn | GroupIn, Field(discriminator="type")]
+FilterIn = Annotated[EqualityIn | OrderIn | MembershipIn | GroupIn, Field(discriminator="type")]
 
 
 class ScopeIn(StrictModel):
@@ -53,6 +92,7 @@ class ScopeIn(StrictModel):
     filters: FilterIn | None = Field(default=None, description="Over the documents' metadata.")
     collections: Annotated[list[CollectionName], Field(max_length=100)] | None = None
     document_ids: Annotated[list[JsonId], Field(max_length=1000)] | None = None
+    rerank: bool = Field(default=False, description="By a reranking model; without one it changes nothing.")
 
     def scope(self) -> Scope:
         """The domain's form. InvalidFields for a filter that cannot be compared."""
@@ -64,11 +104,10 @@ class ScopeIn(StrictModel):
 
 
 class SearchIn(ScopeIn):
-    """A search. `rerank` is for a reranking model; while none is configured it changes nothing."""
+    """A search."""
 
     query: Question
     top_k: TopK = 10
-    rerank: bool = False
 
     def request(self) -> SearchRequest:
         """The domain's form."""
@@ -76,15 +115,18 @@ class SearchIn(ScopeIn):
 
 
 class QuestionIn(ScopeIn):
-    """A question to be answered; `model` is `provider/name`, the deployment's own when absent."""
+    """A question to be answered; `model` is `provider/name`: the tenant's choice when absent, or the deployment's."""
 
     question: Question
     top_k: TopK = 8
     model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    prompt: Annotated[None, _NotYet("the prompt that answers is the deployment's own")] = None
+    conversation_id: Annotated[None, _NotYet("every question is answered by itself")] = None
 
     def request(self) -> AnswerRequest:
         """The domain's form."""
-        return AnswerRequest(self.question, self.top_k, SearchMode(self.mode), self.scope(), self.model)
+        mode = SearchMode(self.mode)
+        return AnswerRequest(self.question, self.top_k, mode, self.scope(), self.model, self.rerank)
 
 
 class Scores(Reply):
@@ -138,17 +180,29 @@ class SourceOut(HitOut):
 
 
 class RetrievalOut(Reply):
-    """How the answer's passages were found, and which were shown to the model."""
+    """How the answer's passages were found, and which were shown to the model.
+
+    Passages that touch in their document share a `marker`: the model read them as one. `passages_dropped`: how many of those
+    found had no room in the model's window as a whole.
+    """
 
     mode: Mode
     candidates_scanned: int
+    passages_used: int
+    passages_dropped: int
     sources: list[SourceOut]
 
     @classmethod
     def of(cls, retrieval: Retrieval, sources: Sequence[Source]) -> Self:
         """The wire form."""
-        shown = [SourceOut.of(source.hit, marker=source.marker) for source in sources]
-        return cls(mode=retrieval.mode.value, candidates_scanned=retrieval.candidates_scanned, sources=shown)
+        shown = [SourceOut.of(part, marker=source.marker) for source in sources for part in source.parts]
+        return cls(
+            mode=retrieval.mode.value,
+            candidates_scanned=retrieval.candidates_scanned,
+            passages_used=retrieval.passages_used,
+            passages_dropped=retrieval.passages_dropped,
+            sources=shown,
+        )
 
 
 class CitationOut(Reply):

@@ -79,7 +79,7 @@ class Answering:
 def answering(database: Database, settings: Settings, models: Models) -> Answering:
     chosen = settings.model_copy(update={"embedding_model": MODEL})
     embedder = FixedEmbedder()
-    return Answering(AnswerService(RetrievalService(database, embedder.of, chosen), models.of, chosen), embedder)
+    return Answering(AnswerService(database, RetrievalService(database, embedder.of, chosen), models.of, chosen), embedder)
 
 
 @dataclass

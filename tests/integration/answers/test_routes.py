@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from atrium.answers.prompting import NO_ANSWER
+from atrium.answers.wording import NO_ANSWER
 from atrium.db import Database
 from tests.factories.auth import bearer, make_key
 from tests.factories.retrieval import publish

@@ -3,7 +3,7 @@
 import pytest
 
 from atrium.answers.models import AnswerEvent, AnswerRequest, Citation, Done, Sources, Token
-from atrium.answers.prompting import NO_ANSWER
+from atrium.answers.wording import NO_ANSWER
 from atrium.db import Database
 from atrium.kernel.errors import InvalidFields, InvalidInput, ProviderError, ProviderUnavailable
 from atrium.kernel.principal import Principal
@@ -32,7 +32,7 @@ async def test_a_good_answer_is_cited_and_proved(
     assert answer.done.answer == 'You get it back "within 14 days after receipt" [1].'
     assert answer.done.usage.output_tokens > 0
     assert (answer.done.model, answer.done.finish_reason) == ("openai/gpt-4.1-mini", "stop")
-    assert answer.sources[0].hit.text == REFUNDS
+    assert [part.text for part in answer.sources[0].parts] == [WARRANTY, REFUNDS]
 
 
 async def test_events_come_in_their_order(

@@ -1,10 +1,12 @@
 """Citations are read as sentences end, and proved against the passage they name."""
 
+import re
+import unicodedata
 from dataclasses import replace
 from itertools import pairwise
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from atrium.answers.citations import CitationReader, split_sentences
@@ -22,14 +24,14 @@ def source(marker: int, text: str, start: int = 0) -> Source:
         page_from=3, page_to=4, page_starts=(start + 40,), char_start=start, char_end=start + len(text),
         heading="", language="en", text=text, score=1.0, vector_score=None, keyword_score=None,
     )  # fmt: skip
-    return Source(marker, hit)
+    return Source(marker, (hit,))
 
 
 SOURCES = (source(1, FIRST, 1000), source(2, SECOND, 500))
 
 
 def read(answer: str) -> tuple[list[Citation], list[str]]:
-    reader = CitationReader(SOURCES, NO_ANSWER)
+    reader = CitationReader(SOURCES, {NO_ANSWER})
     citations = [*reader.feed(answer), *reader.finish()]
     return citations, reader.unsupported
 
@@ -111,7 +113,7 @@ def test_a_passage_that_was_not_given_is_no_citation() -> None:
 
 
 def test_several_markers_vouch_for_the_same() -> None:
-    sources = (SOURCES[0], Source(3, replace(SOURCES[0].hit, document_name="copy.pdf")))
+    sources = (SOURCES[0], Source(3, (replace(SOURCES[0].parts[0], document_name="copy.pdf"),)))
     reader = CitationReader(sources)
 
     citations = [*reader.feed('"Refunds are paid" [1][3]. "Shipping costs" [1, 3].'), *reader.finish()]
@@ -150,6 +152,7 @@ def test_abbreviations_and_numbers_do_not_end_a_sentence() -> None:
 ANSWERS = [
     'Money comes "within 14 days after receipt" [1]. The warranty lasts two years. [2]\n- Made up [1].\n"parts" [2]!',
     "Refunds are paid within 14 days after receipt.[1]The warranty lasts two years.[2] Nobody said that.",
+    'It says "The warranty lasts two years. It covers parts" [2]. And: "Not that. Nor this." [1] Or 5" of it. "Never',
     "Nobody said that.[?] The warranty lasts two years.[2] [?]Refunds are paid within 14 days after receipt. [?][1] End.",
 ]
 
@@ -168,6 +171,79 @@ def test_the_cuts_between_tokens_change_nothing(answer: str, cuts: list[int]) ->
 @given(text=st.text(max_size=300))
 def test_any_text_is_split_without_a_gap(text: str) -> None:
     assert "".join(split_sentences(text)) == text
+
+
+SCRIPTS = [
+    "Refunds are paid within 14 days after receipt of the goods",
+    "Die Rückzahlung erfolgt binnen vierzehn Tagen nach Eingang der Ware",
+    "返金は商品の到着後十四日以内に行われます",
+    "환불은 상품 수령 후 14일 이내에 지급됩니다",
+    "تُدفع المبالغ المستردة خلال أربعة عشر يومًا من الاستلام",
+    "เงินคืนจะจ่ายภายในสิบสี่วันหลังได้รับสินค้า",
+    "Article | Count | Price of the oﬃcial o\ufb03ce",
+    "an exam-\nple of a well-\nknown   text",
+]
+
+
+def letters(text: str) -> str:
+    """What every forgiven difference leaves alone."""
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return "".join(each for each in folded if each.isalnum() and each != "\u0640")
+
+
+@given(texts=st.lists(st.sampled_from(SCRIPTS), min_size=1, max_size=4), start=st.integers(0, 5000), data=st.data())
+def test_a_citations_places_say_what_the_answer_says(texts: list[str], start: int, data: st.DataObject) -> None:
+    stored = " " * start + "\n".join(texts)
+    passage = source(1, stored[start:], start)
+    words = list(re.finditer(r"\S+", passage.text))
+    first = data.draw(st.integers(0, len(words) - 1))
+    last = data.draw(st.integers(first, len(words) - 1))
+    quote = " ".join(passage.text[words[first].start() : words[last].end()].split())
+    assume('"' not in quote and len(letters(quote)) > 12)
+
+    reader = CitationReader((passage,))
+    citations = [*reader.feed(f'So it says: "{quote}" [1].'), *reader.finish()]
+
+    (citation,) = citations
+    assert citation.verified
+    assert citation.quote == stored[citation.char_start : citation.char_end]
+    assert letters(citation.quote) == letters(quote)
+    assert reader.unsupported == []
+
+
+def test_a_quote_over_two_neighbours_is_cited_on_both_sides_of_the_gap() -> None:
+    stored = "The term is seven years.\n\nIt begins on the first of May."
+    parts = tuple(source(1, stored[start:end], start).parts[0] for start, end in ((0, 24), (26, len(stored))))
+    reader = CitationReader((Source(1, parts),))
+
+    citations = [*reader.feed('"The term is seven years. It begins on the first of May." [1]'), *reader.finish()]
+
+    assert [(each.quote, each.char_start, each.char_end) for each in citations] == [
+        ("The term is seven years.", 0, 24),
+        ("It begins on the first of May", 26, len(stored) - 1),
+    ]
+    assert reader.unsupported == []
+
+
+def test_a_quotation_of_several_sentences_is_one() -> None:
+    (citation,), unsupported = read('Note: "The warranty lasts two years. It covers parts" [2].')
+
+    assert citation.quote == "The warranty lasts two years. It covers parts"
+    assert unsupported == []
+
+
+def test_a_quotation_that_is_never_closed_hides_nothing() -> None:
+    citations, unsupported = read('He said "The moon is hollow. "Refunds are paid" [1].')
+    _, measured = read('It is 5" long. "Refunds are paid" [1].')
+
+    assert [each.verified for each in citations] == [True]
+    assert unsupported == ['He said "The moon is hollow.']
+    assert measured == ['It is 5" long.']
+
+
+def test_sentences_end_in_other_scripts() -> None:
+    assert split_sentences("متى ينتهي العقد؟ اليوم. End") == ["متى ينتهي العقد؟", " اليوم.", " End"]
+    assert split_sentences("यह अंत है। और आगे") == ["यह अंत है।", " और आगे"]
 
 
 def test_the_sign_for_a_passage_that_does_not_exist_ends_a_sentence_like_a_marker() -> None:

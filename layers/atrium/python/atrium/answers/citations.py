@@ -6,7 +6,7 @@ local/extractive answers. A sentence is supported when every passage it cites ho
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,7 +17,11 @@ _MARKER: Final = re.compile(r"\[\s*(\d{1,3}(?:\s*,\s*\d{1,3})*)\s*\]")
 _QUOTED: Final = re.compile(r"\"([^\"]+)\"|“([^”]+)”|«([^»]+)»|„([^“”]+)[“”]|「([^」]+)」|『([^』]+)』")
 # A sentence ends at its mark with closing quotes and the markers that follow, or at a line's end.
 _END: Final = re.compile(
-    r"(?:[.!?…]+[\"'”’»)*_]*(?=\s|\[\s*[\d?])|[。！？]+[」』”]?)(?P<markers>(?:\s*\[\s*[\d?][\d\s,]*\])*[.!?]?)|\n+"
+    r"(?:[.!?…؟۔।॥]+[\"'”’»)*_]*(?=\s|\[\s*[\d?])|[。！？]+[」』”]?)(?P<markers>(?:\s*\[\s*[\d?][\d\s,]*\])*[.!?]?)|\n+"
+)
+# What is quoted may be several sentences; a quotation mark after a digit may be inches, so it begins nothing.
+_QUOTATION: Final = re.compile(
+    r"(?:(?<![^\s(\[—–-])\"(?=\S)[^\"\n]*|“[^”\n]*|«[^»\n]*|„[^“”\n]*|「[^」\n]*|『[^』\n]*)(?P<closed>(?<!\s)\"|[”»“」』])?"
 )
 _ABBREVIATION: Final = re.compile(
     r"(?:^|[\s(\"'])(?:[A-Za-z]|[A-Za-z]\.[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|No|Fig|Eq|Sec|Vol|Art|pp?|vs|etc|cf|approx|ca|Inc|Ltd)$"
@@ -32,7 +36,7 @@ class CitationReader:
     """Takes an answer piece by piece; gives citations as sentences end. `unsupported` is complete after `finish`."""
 
     sources: Sequence[Source]
-    no_answer: str = ""
+    no_answers: Collection[str] = ()
     unsupported: list[str] = field(default_factory=list)
     _pending: str = ""
     _given: set[Citation] = field(default_factory=set)
@@ -47,11 +51,12 @@ class CitationReader:
     def finish(self) -> Iterator[Citation]:
         """The citations of the last sentence."""
         rest, self._pending = self._pending, ""
-        yield from self._read(rest)
+        for sentence in split_sentences(rest, final=True):
+            yield from self._read(sentence)
 
     def _read(self, sentence: str) -> Iterator[Citation]:
         said = sentence.strip()
-        if not _has_words(said) or said == self.no_answer:
+        if not _has_words(said) or said in self.no_answers:
             return
         citations = list(_cited(said, {source.marker: source for source in self.sources}))
         if not citations or not all(citation.verified for citation in citations):
@@ -62,17 +67,32 @@ class CitationReader:
                 yield citation
 
 
-def split_sentences(text: str) -> list[str]:
-    """The sentences of `text`, which they make up without a gap; all but the last are complete whatever follows."""
+def split_sentences(text: str, *, final: bool = False) -> list[str]:
+    """The sentences of `text`, which they make up without a gap; all but the last are complete whatever follows.
+
+    `final`: nothing follows.
+    """
     pieces, start = [], 0
+    quoted, begun = _quotations(text)
     for end in _END.finditer(text):
         rest = text[end.end() :].lstrip()
-        if _MARKER_BEGUN.fullmatch(rest):
-            break  # a marker that belongs to this sentence may still come
-        if not _continues(text, end, rest):
+        if not final and (begun < end.start() or _MARKER_BEGUN.fullmatch(rest)):
+            break  # what ends the quotation, or a marker that belongs to this sentence, may still come
+        if not _continues(text, end, rest) and not any(first < end.start() < last - 1 for first, last in quoted):
             pieces.append(text[start : end.end()])
             start = end.end()
     return [*pieces, text[start:]]
+
+
+def _quotations(text: str) -> tuple[list[tuple[int, int]], int]:
+    """The spans of what is quoted, and where a quotation begins that has not ended."""
+    closed, begun = [], len(text)
+    for found in _QUOTATION.finditer(text):
+        if found["closed"]:
+            closed.append(found.span())
+        elif found.end() == len(text):
+            begun = found.start()
+    return closed, begun
 
 
 def _continues(text: str, end: re.Match[str], rest: str) -> bool:
@@ -99,8 +119,8 @@ def _proved(claim: str, source: Source) -> Iterator[Citation]:
     quoted = [next(filter(None, found.groups())) for found in _QUOTED.finditer(claim)]
     telling = [quote for quote in quoted if weight(quote) >= MIN_WEIGHT] or quoted
     for quote in telling or [_BULLET.sub("", claim, count=1)]:
-        spans = locate_parts(quote, source.hit.text)
-        yield from (_verified(source, start, end) for start, end in spans)
+        spans = locate_parts(quote, source.text)
+        yield from (_verified(source, *place) for span in spans for place in source.stored(*span))
         if not spans:
             yield _unverified(source, quote if quoted else "")
 
@@ -110,15 +130,15 @@ def _has_words(text: str) -> bool:
 
 
 def _verified(source: Source, start: int, end: int) -> Citation:
-    hit = source.hit
+    hit = source.parts[0]
     return Citation(
-        source.marker, hit.document_id, hit.document_name, hit.version, source.page_at(start), hit.text[start:end],
-        hit.char_start + start, hit.char_start + end, verified=True,
+        source.marker, hit.document_id, hit.document_name, hit.version, source.page_at(start), source.between(start, end),
+        start, end, verified=True,
     )  # fmt: skip
 
 
 def _unverified(source: Source, quote: str) -> Citation:
-    hit = source.hit
+    hit = source.parts[0]
     return Citation(
         source.marker, hit.document_id, hit.document_name, hit.version, hit.page_from, quote.strip(), None, None, verified=False
     )  # fmt: skip

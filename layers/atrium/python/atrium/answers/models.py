@@ -1,7 +1,9 @@
 """What is asked, and what an answer is made of."""
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from atrium.providers.base import Usage
@@ -10,28 +12,70 @@ from atrium.retrieval.models import Hit, Scope, SearchMode
 
 @dataclass(frozen=True, slots=True)
 class AnswerRequest:
-    """A question, where to look, and who answers (`provider/name`; None: the deployment's model). `top_k` from 1 to 50."""
+    """A question, where to look, and who answers (`provider/name`; None: the tenant's choice, or the deployment's).
+
+    `top_k` from 1 to 50. `max_tokens` of an answer, less where the model's window is small.
+    """
 
     question: str
     top_k: int = 8
     mode: SearchMode = SearchMode.HYBRID
     scope: Scope = field(default_factory=Scope)
     model: str | None = None
+    rerank: bool = False
     max_tokens: int = 1024
 
 
-@dataclass(frozen=True, slots=True)
+class Run(NamedTuple):
+    """Characters `start` to `end` of a source's text, which are those of the stored text from `stored` on."""
+
+    start: int
+    end: int
+    stored: int
+
+
 class Source:
-    """A passage that the model was shown, under its citation number, from 1."""
+    """What the model was shown under a citation number, from 1: a passage, or neighbours of one document in their order."""
 
-    marker: int
-    hit: Hit
+    def __init__(self, marker: int, parts: tuple[Hit, ...]) -> None:
+        self.marker: Final = marker
+        self.parts: Final = parts
+        text, runs = _joined(parts)
+        self.text: Final = text
+        self.runs: Final = runs
 
-    def page_at(self, position: int) -> int | None:
-        """The page on which character `position` of the passage stands."""
-        if self.hit.page_from is None:
-            return None
-        return self.hit.page_from + bisect_right(self.hit.page_starts, self.hit.char_start + position)
+    def stored(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Where in the stored text characters `start` to `end` of `text` are: once, or once for each side of a gap."""
+        for run in self.runs:
+            first, last = max(start, run.start), min(end, run.end)
+            if any(map(str.isalnum, self.text[first:last])):
+                yield run.stored + first - run.start, run.stored + last - run.start
+
+    def between(self, start: int, end: int) -> str:
+        """The stored text's characters `start` to `end`, as `stored` gave them."""
+        run = next(run for run in self.runs if run.stored <= start and end <= run.stored + run.end - run.start)
+        return self.text[run.start + start - run.stored : run.start + end - run.stored]
+
+    def page_at(self, place: int) -> int | None:
+        """The page on which character `place` of the stored text stands."""
+        hit = next(hit for hit in reversed(self.parts) if hit.char_start <= place)
+        return None if hit.page_from is None else hit.page_from + bisect_right(hit.page_starts, place)
+
+
+def _joined(parts: tuple[Hit, ...]) -> tuple[str, tuple[Run, ...]]:
+    """The text of passages that follow each other: what they share once, a gap as the white space that it is."""
+    text, runs = parts[0].text, [Run(0, len(parts[0].text), parts[0].char_start)]
+    for hit in parts[1:]:
+        last = runs[-1]
+        reached = last.stored + last.end - last.start
+        fresh = hit.text[max(0, reached - hit.char_start) :]
+        gap = max(0, hit.char_start - reached)
+        text += "\n" * gap + fresh
+        if gap:
+            runs.append(Run(len(text) - len(fresh), len(text), hit.char_start))
+        else:
+            runs[-1] = last._replace(end=len(text))
+    return text, tuple(runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +99,15 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """How the passages were found. `candidates_scanned`: how many were compared exactly."""
+    """How the passages were found. `candidates_scanned`: how many were compared exactly.
+
+    `passages_used` of those found were shown to the model; `passages_dropped` had no room in its window, or not as a whole.
+    """
 
     mode: SearchMode
     candidates_scanned: int
+    passages_used: int = 0
+    passages_dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

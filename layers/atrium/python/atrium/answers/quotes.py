@@ -1,8 +1,8 @@
 """Finds a quote in the text it is said to come from.
 
-Models copy with small changes: other quotation marks and dashes, other spacing, a hyphen of a broken line joined, another
-case, emphasis, invisible characters gone. The comparison forgives exactly these and nothing that carries meaning; what is
-found is given as a span of the original.
+Models copy with small changes: other quotation marks and dashes, other spacing, a table's row without its bars, a hyphen of a
+broken line joined, another case, emphasis, invisible characters gone, Arabic and Hebrew without their vowel marks. The comparison
+forgives exactly these and nothing that carries meaning; what is found is given as a span of the original.
 """
 
 import re
@@ -20,6 +20,12 @@ _SINGLE: Final = frozenset("'‘’‚‛`´‹›＇")
 _DOUBLE: Final = frozenset('"“”„‟«»「」『』＂')
 _SPACED: Final = frozenset(" !<]")  # after these a space says nothing: answers are defused with it
 _DASHES: Final = frozenset("‐‑‒–—―−﹘﹣－")
+# Arabic and Hebrew vowel marks and the stroke that stretches a word: most texts are written without.
+_VOWELS: Final = dict.fromkeys(
+    [0x0640, *range(0x064B, 0x0653), 0x0670, *range(0x0591, 0x05BE), 0x05BF, 0x05C1, 0x05C2, 0x05C4, 0x05C5, 0x05C7]
+)
+# Thai, Lao, Burmese, Khmer: words of these stand together as ideographs do.
+_UNSPACED: Final = (("\u0e00", "\u0eff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff"))
 _SKIPPED: Final = re.compile(
     r"\[\s*(?:\?|\d{1,3}(?:\s*,\s*\d{1,3})*)\s*\]"  # markers, the model's own, those of the text and of no passage
     r"|(?<!\w)[*_]{1,3}(?=\S)|(?<=\S)[*_]{1,3}(?!\w)"  # emphasis
@@ -91,6 +97,11 @@ def _is_ideograph(character: str) -> bool:
     return "\u2e80" <= character <= "\ud7ff" or character >= "\U00020000"
 
 
+def _stands_alone(character: str) -> bool:
+    """Whether a word may end beside this letter without a space."""
+    return _is_ideograph(character) or any(first <= character <= last for first, last in _UNSPACED)
+
+
 def _is_whole(text: str, start: int, end: int) -> bool:
     """Whether no word or number goes on beyond the span, on either side."""
     before, after = text[max(0, start - 2) : start][::-1], text[end : end + 2]
@@ -101,9 +112,9 @@ def _is_whole(text: str, start: int, end: int) -> bool:
 
 def _same_word(edge: str, beyond: str) -> bool:
     """`beyond`: the next characters outwards, the nearest first."""
-    if not beyond or not edge.isalnum() or _is_ideograph(edge):
+    if not beyond or not edge.isalnum() or _stands_alone(edge):
         return False
-    return (beyond[0].isalnum() and not _is_ideograph(beyond[0])) or unicodedata.combining(beyond[0]) > 0
+    return (beyond[0].isalnum() and not _stands_alone(beyond[0])) or unicodedata.combining(beyond[0]) > 0
 
 
 def _in_number_before(before: str) -> bool:
@@ -143,7 +154,7 @@ def _ends_broken(characters: list[str]) -> bool:
 
 @lru_cache(maxsize=8192)
 def _fold_character(character: str, *, after_digit: bool) -> str:
-    if character.isspace():
+    if character.isspace() or character == "|":
         return " "
     if character in _DASHES:
         return "-"
@@ -152,6 +163,7 @@ def _fold_character(character: str, *, after_digit: bool) -> str:
     category = unicodedata.category(character)
     if category in {"Cf", "Cc"}:
         return ""
-    if category == "No":
-        return character  # 10² is not 102
-    return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
+    if category == "No" or "가" <= character <= "힣":
+        return character  # 10² is not 102, nor half a syllable a syllable
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
+    return folded.translate(_VOWELS)

@@ -1,32 +1,37 @@
 """Answering questions from a tenant's documents."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Final
 from urllib.parse import urlsplit
 
-from atrium.answers import prompting
+from atrium.answers.budget import Budget, budget_of, count_tokens
 from atrium.answers.citations import CitationReader
 from atrium.answers.models import Answer, AnswerEvent, AnswerRequest, Citation, Done, Retrieval, Source, Sources, Token
+from atrium.answers.packing import pack
+from atrium.answers.prompting import messages
+from atrium.answers.repository import find_chat_model
 from atrium.answers.sanitising import Sanitiser
+from atrium.answers.wording import NO_ANSWER, no_answer
+from atrium.db import Database
 from atrium.kernel.errors import FieldError, InvalidFields, ProviderError
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
 from atrium.providers.base import ChatEvent, ChatModel, ChatRequest, Completed, Passage, TextDelta, Usage
-from atrium.providers.catalogue import chat_spec
+from atrium.providers.catalogue import ChatSpec, chat_spec
+from atrium.providers.registry import own_name
+from atrium.retrieval.language import detect
 from atrium.retrieval.models import SearchRequest, SearchResult
 from atrium.retrieval.service import RetrievalService
 
 ChatModelOf = Callable[[str], Awaitable[ChatModel]]
 
-_CONTEXT_TOKENS: Final = 8000  # more passages cost more and are read less well
-_RULES_TOKENS: Final = 600
-
 
 class AnswerService:
     """Retrieves, asks a model, and proves what it cites. `chat_model` gives the model of a name."""
 
-    def __init__(self, retrieval: RetrievalService, chat_model: ChatModelOf, settings: Settings) -> None:
+    def __init__(self, database: Database, retrieval: RetrievalService, chat_model: ChatModelOf, settings: Settings) -> None:
+        self._database = database
         self._retrieval = retrieval
         self._chat_model = chat_model
         self._settings = settings
@@ -37,22 +42,25 @@ class AnswerService:
         Nothing found is an answer that says so; no model is asked. Errors, also in the middle: InvalidFields, InvalidInput
         for an unknown model, ProviderError, Unavailable; what was yielded before an error is not an answer.
         """
-        model = request.model or self._settings.chat_model
-        budget = _context_budget(model, request)
+        spec = chat_spec(await self._model(principal, request))
+        language = await asyncio.to_thread(detect, request.question)
+        budget = budget_of(spec, request.question, request.max_tokens, language)
         found = await self._search(principal, request)
-        numbered = [Source(marker, hit) for marker, hit in enumerate(found.hits, 1)]
-        sources = prompting.select(numbered, budget) if numbered else ()
-        yield Sources(sources, Retrieval(found.mode, found.candidates_scanned))
-        if not sources:
-            yield Token(prompting.NO_ANSWER)
-            yield Done(prompting.NO_ANSWER, (), (), Usage(), "", "stop")
+        packed = pack(found.hits, budget.passages, count_tokens)
+        used = sum(len(source.parts) for source in packed.sources)
+        yield Sources(packed.sources, Retrieval(found.mode, found.candidates_scanned, used, packed.dropped))
+        if not packed.sources:
+            said = no_answer(language)
+            yield Token(said)
+            yield Done(said, (), (), Usage(), "", "stop")
             return
-        writing = _Writing(sources, urlsplit(self._settings.public_url).netloc)
-        async with aclosing(self._ask(model, request, sources)) as events:
+        asked = _asked(spec, request, packed.sources, budget, language)
+        writing = _Writing(packed.sources, urlsplit(self._settings.public_url).netloc, asked.no_answer)
+        async with aclosing(self._ask(spec.model, asked)) as events:
             async for event in events:
                 for each in writing.take(event):
                     yield each
-        yield writing.done(model)
+        yield writing.done(spec.model)
 
     async def answer_whole(self, principal: Principal, request: AnswerRequest) -> Answer:
         """The same, collected."""
@@ -64,21 +72,21 @@ class AnswerService:
                 return Answer(opening.sources, opening.retrieval, event)
         raise ProviderError("The model's answer did not come to an end.")
 
-    async def _search(self, principal: Principal, request: AnswerRequest) -> SearchResult:
+    async def _model(self, principal: Principal, request: AnswerRequest) -> str:
+        """The request's model, or the tenant's, or the deployment's. InvalidFields for an empty question, before anything."""
         if not request.question.strip():
             raise InvalidFields((FieldError("/question", "must not be empty"),))
-        search = SearchRequest(request.question, request.top_k, request.mode, request.scope)
+        if request.model is not None:
+            return request.model
+        async with self._database.transaction(principal) as tx:
+            return await find_chat_model(tx) or self._settings.chat_model
+
+    async def _search(self, principal: Principal, request: AnswerRequest) -> SearchResult:
+        search = SearchRequest(request.question, request.top_k, request.mode, request.scope, request.rerank)
         return await self._retrieval.search(principal, search)
 
-    async def _ask(self, model: str, request: AnswerRequest, sources: tuple[Source, ...]) -> AsyncGenerator[ChatEvent]:
+    async def _ask(self, model: str, asked: ChatRequest) -> AsyncGenerator[ChatEvent]:
         chat = await self._chat_model(model)
-        asked = ChatRequest(
-            model=model.partition("/")[2],
-            messages=prompting.messages(request.question, sources),
-            max_tokens=request.max_tokens,
-            passages=tuple(Passage(source.marker, source.hit.text) for source in sources),
-            question=request.question,
-        )
         stream = chat.stream(asked)
         try:
             async for event in stream:
@@ -88,13 +96,24 @@ class AnswerService:
                 await stream.aclose()
 
 
+def _asked(spec: ChatSpec, request: AnswerRequest, sources: tuple[Source, ...], budget: Budget, language: str) -> ChatRequest:
+    return ChatRequest(
+        model=own_name(spec.model),
+        messages=messages(request.question, sources, language),
+        max_tokens=budget.answer,
+        passages=tuple(Passage(source.marker, source.text) for source in sources),
+        question=request.question,
+        no_answer=no_answer(language),
+    )
+
+
 class _Writing:
     """One answer as it is written."""
 
-    def __init__(self, sources: tuple[Source, ...], host: str) -> None:
+    def __init__(self, sources: tuple[Source, ...], host: str, nothing: str) -> None:
         markers = frozenset(source.marker for source in sources)
-        self._sanitiser = Sanitiser([source.hit.text for source in sources], host, markers)
-        self._reader = CitationReader(sources, prompting.NO_ANSWER)
+        self._sanitiser = Sanitiser([source.text for source in sources], host, markers)
+        self._reader = CitationReader(sources, {nothing, NO_ANSWER})
         self._text: list[str] = []
         self._citations: list[Citation] = []
         self._completed: Completed | None = None
@@ -125,9 +144,3 @@ class _Writing:
     def _cite(self, citations: list[Citation]) -> list[AnswerEvent]:
         self._citations += citations
         return list(citations)
-
-
-def _context_budget(model: str, request: AnswerRequest) -> int:
-    """Tokens for passages; InvalidInput for a model that does not exist, before anything is searched."""
-    spare = chat_spec(model).context_window - request.max_tokens - _RULES_TOKENS - len(request.question.encode()) // 3
-    return max(0, min(_CONTEXT_TOKENS, spare))

@@ -26,7 +26,10 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """`model` is the provider's own name, without the `provider/` prefix. `max_tokens` bounds the answer."""
+    """`model` is the provider's own name, without the `provider/` prefix. `max_tokens` bounds the answer.
+
+    `no_answer` is what the messages ask a model to say when its passages do not answer, in the question's language.
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -34,6 +37,7 @@ class ChatRequest:
     temperature: float = 0.0
     passages: tuple[Passage, ...] = ()
     question: str = ""
+    no_answer: str = ""
     timeout: float = 60.0
 
 

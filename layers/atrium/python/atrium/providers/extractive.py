@@ -55,7 +55,7 @@ class ExtractiveChat:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Quote, word by word, each quote verbatim and followed by its passage's marker: `… [2]`."""
         question = request.question or next((each.content for each in reversed(request.messages) if each.role == "user"), "")
-        answer = await self.answer(question, request.passages)
+        answer = await self.answer(question, request.passages, request.no_answer or NO_ANSWER)
         words = re.findall(r"\s*\S+", answer)
         spent = 0
         for word in words:
@@ -67,11 +67,11 @@ class ExtractiveChat:
             await asyncio.sleep(0)
         yield Completed("stop", _usage(request, spent), MODEL)
 
-    async def answer(self, question: str, passages: Sequence[Passage]) -> str:
-        """The whole answer; a plain sentence that says so when the passages do not answer."""
+    async def answer(self, question: str, passages: Sequence[Passage], no_answer: str = NO_ANSWER) -> str:
+        """The whole answer; `no_answer` when the passages do not answer."""
         chosen = await self.choose(question, passages)
         pieces = [(each.passage, piece) for each in chosen for piece in _with_antecedent(each, passages)]
-        return " ".join(f"{piece} [{passages[at].marker}]" for at, piece in dict.fromkeys(pieces)) or NO_ANSWER
+        return " ".join(f"{piece} [{passages[at].marker}]" for at, piece in dict.fromkeys(pieces)) or no_answer
 
     async def choose(self, question: str, passages: Sequence[Passage]) -> list[Candidate]:
         """The sentences to quote, best first; none when nothing is relevant."""

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -130,7 +130,9 @@ async def _on_atrium_error(request: Request, error: AtriumError) -> Response:
 
 
 async def _on_validation_error(request: Request, error: RequestValidationError) -> Response:
-    fields = tuple(FieldError(pointer(entry["loc"]), str(entry["msg"]).removeprefix("Value error, ")) for entry in error.errors())
+    fields = tuple(
+        FieldError(pointer(entry["loc"], error.body), str(entry["msg"]).removeprefix("Value error, ")) for entry in error.errors()
+    )
     return problem(request.state.request_id, errors.InvalidFields(fields))
 
 
@@ -152,10 +154,24 @@ def allowed_methods(request: Request) -> list[str]:
     return sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set()))
 
 
-def pointer(location: tuple[int | str, ...]) -> str:
+def pointer(location: tuple[int | str, ...], body: object = None) -> str:
     """A validation error's location as a JSON pointer: into the body, or `/query/…`, `/path/…`, `/header/…`."""
-    parts = location[1:] if location and location[0] == "body" else location
+    in_body = location[:1] == ("body",)
+    parts = _places(location[1:], body) if in_body else location
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _places(parts: tuple[int | str, ...], at: object) -> Iterator[int | str]:
+    """Without what names the alternatives of a union: it stands nowhere in the body."""
+    for number, part in enumerate(parts, 1):
+        if isinstance(at, dict) and (part in at or number == len(parts)):
+            yield part
+            at = at.get(part)
+        elif isinstance(at, list) and isinstance(part, int):
+            yield part
+            at = at[part] if part < len(at) else None
+        elif at is None:
+            yield part
 
 
 def _headers_of(error: AtriumError) -> dict[str, str]:
