@@ -24,10 +24,10 @@ _RULE_WIDTH = 0.6  # of the table
 _MAX_COLUMNS = 40
 _NUMBER = re.compile(r"\d{1,4}")
 _LABEL = re.compile(r"[•●○▪■◦‣▶➢✓*–—-]|[(\[]?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)\]]?", re.IGNORECASE)
-_SIGNS = re.compile(r"[=∈∉⊆⊂∩∪⇒⇔→↦∀∃∑∏∫≤≥≠≈∼∂∇√∞±∘◦·×Σ{}\\^|\uf000-\uf8ff]")
-_SAID = re.compile(r"[^\W\d_]{3}|\d")
-_MAX_SIGNS = 0.25
-_MIN_SAID = 0.6
+SIGNS = re.compile(r"[=∈∉⊆⊂∩∪⇒⇔→↦∀∃∑∏∫≤≥≠≈∼∂∇√∞±∘◦·×Σ{}\\\uf000-\uf8ff]")
+SAID = re.compile(r"[^\W\d_]{3}|\d")
+_MAXSIGNS = 0.25
+_MINSAID = 0.6
 
 
 class Segment(NamedTuple):
@@ -254,8 +254,8 @@ def _is_list(rows: list[list[str]]) -> bool:
 
 def says_something(texts: list[str]) -> bool:
     """Whether most of some texts are words or numbers; formulas stand in columns too."""
-    signs = sum(1 for text in texts if _SIGNS.search(text))
-    return signs <= _MAX_SIGNS * len(texts) and sum(1 for text in texts if _SAID.search(text)) >= _MIN_SAID * len(texts)
+    signs = sum(1 for text in texts if SIGNS.search(text))
+    return signs <= _MAXSIGNS * len(texts) and sum(1 for text in texts if SAID.search(text)) >= _MINSAID * len(texts)
 
 
 def _names_something(rows: list[list[str]]) -> bool:

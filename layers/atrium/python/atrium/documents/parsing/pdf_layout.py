@@ -27,7 +27,7 @@ _SENTENCE_END = (".", "!", "?", ":", ";")
 _NUMBERING = re.compile(r"^(?:[A-Z]|[IVXLC]+|\d+)(?:\.\d+)*[.):]?\s+")
 _BULLET = re.compile(r"^(?:[•●○▪■◦‣▶➢✓\uf0b7\uf0a7*–—-]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)])\s+\S")
 _BULLET_END = frozenset("•●○▪■◦‣▶➢✓\uf0b7\uf0a7*–—-.)")  # what the first word of a list item ends with
-_HYPHEN = "\ufffe"  # how pdfium joins a line to the next one when a word is divided
+HYPHEN = "\ufffe"  # how pdfium joins a line to the next one when a word is divided
 _CJK = "\u2e80"
 _NO_LETTERS = re.compile(r"[\W_]+")
 _DIGITS = re.compile(r"\d+")
@@ -97,13 +97,13 @@ def _stretch(lines: PageLines, start: int, end: int, marks: Marks, layout: Layou
     group: list[Line] = []
     group_mark = _PARAGRAPH
     for index, line in enumerate(lines[start:end], start):
-        mark = marks.get(index, _PARAGRAPH)
+        mark = marks.get(index, _PARAGRAPH) if marks else _PARAGRAPH
         if mark is _PARAGRAPH and line.text.partition(" ")[0][-1] in _BULLET_END and _BULLET.match(line.text):
             mark = _ITEM
+        if group and _continues(group[-1], line, group_mark, mark, layout):
+            group.append(line)
+            continue
         if group:
-            if _continues(group[-1], line, group_mark, mark, layout):
-                group.append(line)
-                continue
             yield group_mark[0], _joined(group, layout.full), group_mark[1]
         group, group_mark = [line], mark
     if group:
@@ -112,19 +112,22 @@ def _stretch(lines: PageLines, start: int, end: int, marks: Marks, layout: Layou
 
 def _continues(previous: Line, line: Line, block: Mark, mark: Mark, layout: Layout) -> bool:
     """Whether a line goes on with the block that `previous` belongs to."""
-    if previous.height > max(line.height, layout.body) * _OTHER_SIZE and len(line.text) > _FEW_LETTERS:
+    text, left, bottom, height = line
+    above, above_left, above_bottom, above_height = previous
+    body, pitch = layout.body, layout.pitch
+    if above_height > height * _OTHER_SIZE and above_height > body * _OTHER_SIZE and len(text) > _FEW_LETTERS:
         return False
-    gap = previous.bottom - line.bottom
-    if _HYPHEN in previous.text:
-        gap -= layout.pitch * previous.text.count(_HYPHEN)
+    gap = above_bottom - bottom
+    if HYPHEN in above:
+        gap -= pitch * above.count(HYPHEN)
     if mark is not _PARAGRAPH or (block is not _PARAGRAPH and block is not _ITEM):
-        return mark == block and mark[0] is BlockKind.HEADING and 0 < gap < 2 * line.height
+        return mark == block and mark[0] is BlockKind.HEADING and 0 < gap < 2 * height
     if gap <= 0:
         # Superscripts, and the foot of a column: the sentence goes on, or something else begins.
-        return -line.height < gap or not (previous.text.endswith(_SENTENCE_END) or line.text[0].isupper())
-    if gap > layout.pitch * _PARAGRAPH_GAP and gap * layout.body > layout.pitch * _PARAGRAPH_GAP * line.height:
+        return -height < gap or not (above.endswith(_SENTENCE_END) or text[0].isupper())
+    if gap > pitch * _PARAGRAPH_GAP and gap * body > pitch * _PARAGRAPH_GAP * height:
         return False
-    return line.left - previous.left <= _INDENT * line.height or block is _ITEM or not previous.text.endswith(_SENTENCE_END)
+    return left - above_left <= _INDENT * height or block is _ITEM or not above.endswith(_SENTENCE_END)
 
 
 def _joined(group: list[Line], full: int) -> str:
@@ -134,7 +137,7 @@ def _joined(group: list[Line], full: int) -> str:
     """
     if len(group) == 1:
         return group[0].text
-    lengths = [len(line.text) - 1 - line.text.rfind(_HYPHEN) for line in group]
+    lengths = [len(line[0]) - 1 - line[0].rfind(HYPHEN) for line in group]
     longest = max(lengths)
     narrow = longest < _NARROW * full
     pieces = [group[0].text]

@@ -10,7 +10,7 @@ import pypdfium2.raw as pdfium
 Handle = Any  # of pdfium's, whose package carries no types
 Bounds = tuple[float, float, float, float]  # left, bottom, right, top, in points
 
-_MAX_OBJECTS = 5_000
+_MAX_OBJECTS = 2_500
 _MAX_NESTING = 4
 
 
@@ -28,7 +28,7 @@ _bounds = ctypes.PYFUNCTYPE(_INT, _POINTER, _POINTER, _POINTER, _POINTER, _POINT
 
 
 def bounds_of(page: Handle, kind: int, *, nested: bool = False) -> Iterator[Bounds]:
-    """Where the page's objects of a kind are, of the first 5,000; `nested` also those in forms on it, in the form's own terms."""
+    """Where the page's objects of a kind are, of the first 2,500; `nested` also those in forms on it, in the form's own terms."""
     count = min(pdfium.FPDFPage_CountObjects(page), _MAX_OBJECTS)
     objects = list(map(_object, repeat(address(page)), range(count)))
     kinds = list(map(_type, objects))

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from atrium.documents.parsing.pdf_grid import Grid, Rules, Segment, says_something
-from atrium.documents.parsing.pdf_layout import PageLines
+from atrium.documents.parsing.pdf_grid import SAID, SIGNS, Grid, Rules, Segment, says_something
+from atrium.documents.parsing.pdf_layout import HYPHEN, PageLines
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 Boxes = Callable[[Sequence[int]], list[Box]]  # those of letters, which are numbered from the page's first
@@ -28,6 +28,8 @@ _BETWEEN = 4  # lines from one row to the next
 _FAR = 6.0  # times the line's height
 _FEW = 4  # letters
 _RUN = re.compile("A{4,}")
+_WORD = re.compile("[^ ]+")
+_LEAST_WIDTH = 0.2  # of a letter, as a share of the line's height: "illi" in a narrow font
 
 
 class Table(NamedTuple):
@@ -56,22 +58,24 @@ def find_tables(lines: PageLines, starts: Sequence[int], boxes: Boxes, rules: Ca
 
 def _flagged(lines: PageLines, starts: Sequence[int], boxes: Boxes) -> set[int]:
     """Lines near each other that are wider than their letters need."""
-    lengths = [len(line.text) for line in lines]
+    # The last letter of a line that ends in a divided word stands on the next one.
+    lengths = [0 if HYPHEN in line.text else len(line.text) for line in lines]
+    ranked = sorted(lengths)
+    longest = lengths.index(ranked[-1])
+    limit = _SHORT * ranked[int(_LONG_LINES * (len(ranked) - 1))]
+    short = [index for index, length in enumerate(lengths) if _FEW < length <= limit and " " in lines[index].text]
+    short = [index for index in short if not SIGNS.search(lines[index].text)]
+    tried = sorted({index for pair in pairwise(short) if pair[1] - pair[0] < _BETWEEN for index in pair})
 
     def widths(places: Sequence[int]) -> list[float]:
         """How wide a letter of each line is, spaces and gaps included, as a share of its height."""
         rights = boxes([starts[index] + lengths[index] - 1 for index in places])
         pairs = zip(places, rights, strict=True)
-        return [(box[2] - lines[index].left) / (lengths[index] * (lines[index].height or 1.0)) for index, box in pairs]
+        return [(box[2] - lines[index].left) / ((lengths[index] or 1) * (lines[index].height or 1.0)) for index, box in pairs]
 
-    ranked = sorted(lengths)
-    usual = widths([lengths.index(ranked[-1])])[0]
+    usual, *found = widths([longest, *tried])
     wide = _AIRY * (usual if 0 < usual < _MOST_WIDTH else _MOST_WIDTH)
-    # Where even the longest line is wider than its letters need, the page may be rows from top to bottom.
-    limit = ranked[-1] if usual > wide else _SHORT * ranked[int(_LONG_LINES * (len(ranked) - 1))]
-    short = [index for index, line in enumerate(lines) if _FEW < lengths[index] <= limit and " " in line.text]
-    tried = sorted({index for pair in pairwise(short) if pair[1] - pair[0] < _BETWEEN for index in pair})
-    return {index for index, width in zip(tried, widths(tried), strict=True) if width > wide} if tried else set()
+    return {index for index, width in zip(tried, found, strict=True) if width > wide}
 
 
 def _alike(lines: PageLines, edges: "_Edges") -> set[int]:
@@ -91,7 +95,7 @@ def _stepped(lines: PageLines) -> set[int]:
     steps: list[tuple[int, int]] = []
     above = lines[0]
     for index, line in enumerate(lines):
-        if line.bottom - above.bottom > _RISE * line.height:
+        if line.bottom - above.bottom > _RISE * line.height and SAID.search(line.text) and not SIGNS.search(line.text):
             beginning = _beginning(lines, index)
             if beginning is not None:
                 steps.append((beginning, index))
@@ -138,24 +142,34 @@ class _Edges:
 
     def segments(self, first: int, end: int) -> list[Segment]:
         """The pieces of some lines."""
-        spaces = [[at for at, letter in enumerate(line.text) if letter == " "] for line in self._lines[first:end]]
-        wanted: list[int] = []
-        for index, places in enumerate(spaces, first):
-            start = self._starts[index]
-            wanted += [start + at + side for at in places for side in (-1, 1)]
-            wanted.append(start + len(self._lines[index].text) - 1)
-        boxes = iter(self._boxes(wanted))
-        return [piece for index, places in enumerate(spaces, first) for piece in self._pieces(index, places, boxes)]
+        pieces: list[Segment] = []
+        words = [self._words(index) for index in range(first, end)]
+        boxes = iter(self._boxes([place for each in words for place, _ in each]))
+        for index, each in enumerate(words, first):
+            pieces += self._pieces(index, each, [next(boxes)[0] for _ in each])
+        return pieces
 
-    def _pieces(self, index: int, spaces: list[int], boxes: Iterator[Box]) -> Iterator[Segment]:
+    def _words(self, index: int) -> list[tuple[int, int]]:
+        """(number of the first letter, offset in the line) of each word."""
+        start, text = self._starts[index], self._lines[index].text
+        return [(start + found.start(), found.start()) for found in _WORD.finditer(text)]
+
+    def _pieces(self, index: int, words: list[tuple[int, int]], lefts: list[float]) -> Iterator[Segment]:
+        """A word ends for sure before its letters are as wide as they can be: only what is further away is looked at."""
         line = self._lines[index]
         begin, left = 0, line.left
-        for at in spaces:
-            before, after = next(boxes), next(boxes)
-            if after[0] - before[2] > _CELL_GAP * line.height and line.text[begin:at].strip():
-                yield Segment(left, before[2], line.bottom, line.height, line.text[begin:at].strip(), index)
-                begin, left = at + 1, after[0]
-        yield Segment(left, max(left, next(boxes)[2]), line.bottom, line.height, line.text[begin:].strip(), index)
+        for (_, at), (_, after), here, there in zip(words, words[1:], lefts, lefts[1:], strict=False):
+            if there - here < ((after - at) * _LEAST_WIDTH + _CELL_GAP) * line.height:
+                continue
+            right = self._right(index, after - 2)
+            if there - right > _CELL_GAP * line.height:
+                yield Segment(left, right, line.bottom, line.height, line.text[begin:after].strip(), index)
+                begin, left = after, there
+        right = self._right(index, len(line.text) - 1)
+        yield Segment(left, max(left, right), line.bottom, line.height, line.text[begin:].strip(), index)
+
+    def _right(self, index: int, offset: int) -> float:
+        return self._boxes([self._starts[index] + offset])[0][2]
 
 
 def _table(lines: PageLines, first: int, end: int, edges: _Edges, rules: Callable[[], Rules]) -> Table | None:
