@@ -219,7 +219,7 @@ class World:
 
     async def _steps(self, payload: dict[str, object]) -> None:
         await self.step(payload, "inspect")
-        while (await self.step(payload, "extract"))["pages_left"]:
+        while (await self.step(payload, "extract")).get("pages_left"):
             pass
         for batch in (await self.step(payload, "chunk"))["batches"]:
             await self.step(payload, "embed", batch=batch)

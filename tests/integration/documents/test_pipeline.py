@@ -256,7 +256,7 @@ async def test_vectors_of_other_content_are_not_taken_for_a_batchs(world: World,
 
 
 async def test_a_typed_failure_leaves_the_function_with_its_kind_in_the_message(world: World, tenant: Principal) -> None:
-    await world.receive(await world.drop(tenant, "picture.png", b"\x89PNG\r\n\x1a\n"))
+    await world.receive(await world.drop(tenant, "picture.gif", b"GIF89a"))
     (execution,) = world.workflow.started
     with pytest.raises(IngestionFailed, match=r'^\{"type": "unsupported-type", "detail": '):
         await world.step(world.workflow.started[execution], "inspect")
@@ -265,7 +265,7 @@ async def test_a_typed_failure_leaves_the_function_with_its_kind_in_the_message(
 
     (document,) = await world.documents.list_page(tenant, DocumentFilter())
     assert (document.version.error_type, document.version.stage) == ("unsupported-type", Stage.INSPECTING)
-    assert "png" in (document.version.error_detail or "")
+    assert "gif" in (document.version.error_detail or "")
 
 
 async def test_an_object_that_was_removed_from_the_bucket_is_a_typed_failure(world: World, tenant: Principal) -> None:
