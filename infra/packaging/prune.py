@@ -7,7 +7,7 @@ from pathlib import Path
 DROPPED_PACKAGES = ("huggingface-hub",)
 
 # The service models that ports/ and infrastructure handlers open clients for; botocore carries some 400.
-AWS_SERVICES = frozenset({"events", "lambda", "rds", "s3", "secretsmanager", "sqs", "stepfunctions", "sts"})
+AWS_SERVICES = frozenset({"events", "lambda", "rds", "s3", "secretsmanager", "sesv2", "sqs", "stepfunctions", "sts"})
 
 DROPPED_FOLDERS = (
     "bin",

@@ -1,5 +1,6 @@
 """The areas as clients see them: in process, over a real database, with stand-ins for AWS alone."""
 
+import json
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from atrium.db import Database
 from atrium.kernel.settings import Settings
-from atrium.ports.keyring import new_keyring
+from atrium.ports.keyring import Keyring, new_keyring
+from atrium.ports.mail import Mail
 from atrium.ports.queue import Queue
 from atrium.ports.secrets import Secrets
 from atrium.ports.storage import ObjectStorage
@@ -18,9 +20,10 @@ from atrium.ports.workflow import Workflow
 from atrium.providers.base import ChatModel, Embedder
 from atrium.providers.extractive import ExtractiveChat
 from atrium.runtime import Runtime
+from atrium.tenancy.tokens import jwks
 from infra.areas import area_for
 from tests.factories.documents import MODEL, HashEmbedder
-from tests.fakes.memory import MemoryQueue, MemorySecrets, MemoryStorage, MemoryWorkflow
+from tests.fakes.memory import MemoryMail, MemoryQueue, MemorySecrets, MemoryStorage, MemoryWorkflow
 
 PASSWORD = "secret123"
 ORIGIN = "http://atrium.test"
@@ -36,8 +39,11 @@ class LocalRuntime(Runtime):
         self._database = database
         self._embedder = HashEmbedder()
         self.memory_storage = MemoryStorage()
-        self.memory_secrets = MemorySecrets({settings.keyring_secret: new_keyring()})
+        keyring = new_keyring()
+        published = json.dumps(jwks(Keyring.from_json(keyring)))
+        self.memory_secrets = MemorySecrets({settings.keyring_secret: keyring, settings.jwks_secret: published})
         self.memory_queue = MemoryQueue()
+        self.memory_mail = MemoryMail()
 
     @cached_property
     def database(self) -> Database:
@@ -56,8 +62,16 @@ class LocalRuntime(Runtime):
         return self.memory_queue
 
     @cached_property
+    def ingest_dead_letters(self) -> Queue:
+        return MemoryQueue()
+
+    @cached_property
     def outbox_queue(self) -> Queue:
         return MemoryQueue()
+
+    @cached_property
+    def mail(self) -> Mail | None:
+        return self.memory_mail if super().mail else None
 
     @cached_property
     def pipeline(self) -> Workflow:
@@ -98,6 +112,17 @@ async def register(anyone: httpx.AsyncClient, email: str = "ada@example.com", or
 def bearer(session: dict[str, Any]) -> dict[str, str]:
     """The header of a session."""
     return {"Authorization": f"Bearer {session['access_token']}"}
+
+
+async def join(http: httpx.AsyncClient, admin: dict[str, Any], email: str, role: str = "member") -> dict[str, Any]:
+    """The session of a user who was invited by an admin and has accepted, with the usual password."""
+    invited = await http.post("/api/v1/users", json={"email": email, "role": role}, headers=bearer(admin))
+    assert invited.status_code == 201, invited.text
+    body = {"token": invited.json()["token"], "password": PASSWORD}
+    answer = await http.post("/api/v1/users/accept", json=body)
+    assert answer.status_code == 201, answer.text
+    session: dict[str, Any] = answer.json()
+    return session
 
 
 async def make_key(admin: httpx.AsyncClient, session: dict[str, Any], **fields: object) -> dict[str, Any]:

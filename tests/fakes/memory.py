@@ -1,5 +1,6 @@
 """The ports, in memory: same behaviour, same errors, no network. What a test wants to see is in public attributes."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -170,3 +171,18 @@ class MemorySecrets:
     def _check(self) -> None:
         if self.down:
             raise Unavailable("secret store is unavailable")
+
+
+@dataclass
+class MemoryMail:
+    """`Mail` that keeps what it was given. `down` makes every mail fail; `slow` is how many seconds one takes."""
+
+    sent: list[tuple[str, str, str]] = field(default_factory=list)
+    down: bool = False
+    slow: float = 0
+
+    async def send(self, to: str, subject: str, text: str) -> None:
+        await asyncio.sleep(self.slow)
+        if self.down:
+            raise Unavailable("mail is unavailable")
+        self.sent.append((to, subject, text))

@@ -1,6 +1,7 @@
 """Buckets: how many, for whom, when again, and what a caller is told."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 
 from atrium.db import Database
 from atrium.kernel.settings import Settings
+from atrium.tenancy.admission import Admission
 from atrium.tenancy.keys import new_key
+from atrium.tenancy.models import Caller
 from functions.auth.app import create_app
 from tests.factories.auth import PASSWORD, UNLIMITED, LocalRuntime, bearer, client, make_key, register
 
@@ -99,6 +102,19 @@ class TestPublic:
             await rewind(admin_connection, 4)
             assert await wrong_login(http, "another@example.com") == 401
 
+    async def test_every_answer_says_what_is_left(self, settings: Settings, database: Database) -> None:
+        async with client(create_app(limited(settings, database, rate_limit_public=20))) as http:
+            session = {"org_name": "Acme", "email": "ada@example.com", "password": PASSWORD}
+            made = await http.post("/api/v1/auth/register", json=session)
+            refused = await http.post("/api/v1/auth/login", json={"email": "ada@example.com", "password": "wrong"})
+            refreshed = await http.post("/api/v1/auth/refresh", json={"refresh_token": made.json()["refresh_token"]})
+            answers = (made, refused, refreshed)
+            assert [answer.status_code for answer in answers] == [201, 401, 200]
+            assert [answer.headers["ratelimit-limit"] for answer in answers] == ["20"] * 3
+            left = [int(answer.headers["ratelimit-remaining"]) for answer in answers]
+            assert left == sorted(left, reverse=True)
+            assert left[0] == 19
+
     async def test_an_email_has_its_own_whatever_the_address(self, settings: Settings, database: Database) -> None:
         app = create_app(limited(settings, database, rate_limit_public=20))
         statuses = []
@@ -142,10 +158,9 @@ class TestPublic:
         self, settings: Settings, database: Database, one: str, other: str, shared: bool
     ) -> None:
         admission = create_app(limited(settings, database)).state.runtime
-        from atrium.tenancy.admission import Admission
 
         buckets = Admission(admission.database, admission.keyring, admission.settings)
-        assert (await buckets.public_buckets(one) == await buckets.public_buckets(other)) is shared
+        assert (await buckets.public_buckets(Caller(one)) == await buckets.public_buckets(Caller(other))) is shared
 
     async def test_addresses_and_emails_are_not_stored(
         self, settings: Settings, database: Database, admin_connection: Admin
@@ -156,7 +171,7 @@ class TestPublic:
             row["bucket"] for row in await (await admin_connection.execute("SELECT bucket FROM atrium.rate_buckets")).fetchall()
         ]
         assert sorted(name.split(":")[0] for name in names) == ["email", "ip"]
-        assert all("ada" not in name and "127" not in name for name in names)
+        assert all(re.fullmatch(r"\w+:[0-9a-f]{32}", name) for name in names)
 
 
 class TestGuesses:
@@ -200,6 +215,18 @@ class TestGuesses:
         transport = httpx.ASGITransport(http._transport.app, client=("192.0.2.7", 1))  # type: ignore[attr-defined]
         async with httpx.AsyncClient(transport=transport, base_url="http://t") as elsewhere:
             assert (await me(elsewhere, {"X-API-Key": new_key().text})).status_code == 401
+
+    async def test_who_shares_the_address_still_logs_in(
+        self, http: httpx.AsyncClient, session: dict[str, Any], admin_connection: Admin
+    ) -> None:
+        await self.guess(admin_connection, lambda: me(http, {"X-API-Key": new_key().text}))
+        body = {"email": "ada@example.com", "password": PASSWORD}
+        assert (await http.post("/api/v1/auth/login", json=body)).status_code == 200
+
+    async def test_a_refused_guess_says_what_is_left(self, http: httpx.AsyncClient) -> None:
+        refused = await me(http, {"X-API-Key": new_key().text})
+        assert (refused.status_code, refused.headers["ratelimit-limit"]) == (401, str(self.LIMIT))
+        assert refused.headers["ratelimit-remaining"] == str(self.LIMIT - 1)
 
     async def test_a_known_key_with_another_secret_counts(
         self, http: httpx.AsyncClient, session: dict[str, Any], admin_connection: Admin

@@ -29,7 +29,7 @@ class Note(StrictModel):
 
 @router.get("/seen")
 async def seen(request: Request) -> dict[str, Any]:
-    return {"address": request.state.address, "loop": id(asyncio.get_running_loop()), "query": str(request.query_params)}
+    return {"address": request.state.caller.address, "loop": id(asyncio.get_running_loop()), "query": str(request.query_params)}
 
 
 @router.post("/notes", status_code=201)

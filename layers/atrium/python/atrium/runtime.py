@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Coroutine
 from functools import cache, cached_property, wraps
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from atrium.db import Database, PasswordSource
 from atrium.kernel.errors import Unavailable
@@ -14,12 +14,16 @@ from atrium.kernel.settings import Settings, load_settings
 from atrium.kernel.telemetry import bound, configure_logging
 from atrium.ports.keyring import KeyringSource, PublicKeySource
 from atrium.ports.logins import iam_password
+from atrium.ports.mail import Mail, SesMail
 from atrium.ports.queue import Queue, SqsQueue
 from atrium.ports.secrets import Secrets, SecretsManagerSecrets
 from atrium.ports.storage import ObjectStorage, S3Storage
 from atrium.ports.workflow import StepFunctionsWorkflow, Workflow
 from atrium.providers import registry
 from atrium.providers.base import ChatModel, Closable, Embedder
+
+if TYPE_CHECKING:
+    from atrium.retrieval.reranking import Reranker
 
 _KEY_SECONDS: Final = 300
 # A key that a provider refuses for good must not become a read of the secret store on every request.
@@ -92,6 +96,15 @@ class Runtime:
         return PublicKeySource(self.secrets, self.settings.jwks_secret)
 
     @cached_property
+    def mail(self) -> Mail | None:
+        """Mail to people; None on the local cloud, where what would be mailed is in the answer. `Unavailable`: not set up."""
+        if self.settings.target == "local":
+            return None
+        if not self.settings.mail_from:
+            raise Unavailable("No mail can be sent here: the setting MAIL_FROM is empty.")
+        return SesMail(self.settings.mail_from)
+
+    @cached_property
     def provider_keys(self) -> "ProviderKeys":
         """The model providers' keys."""
         return ProviderKeys(self.secrets, self.settings)
@@ -109,6 +122,10 @@ class Runtime:
             keys, folder = self.provider_keys.credentials, Path(self.settings.model_dir)
             self._embedders[name] = await asyncio.to_thread(registry.embedder, name, credentials=keys, model_dir=folder)
         return self._embedders[name]
+
+    async def reranker(self, name: str) -> "Reranker":
+        """The reranking model `provider/name`. `InvalidInput` names what exists."""
+        return await asyncio.to_thread(registry.reranker, name, model_dir=Path(self.settings.model_dir))
 
     async def close(self) -> None:
         """Close what was opened."""

@@ -15,7 +15,7 @@ from atrium.kernel.settings import Settings
 from atrium.ports.keyring import Keyring, KeyringSource
 from atrium.tenancy import repository
 from atrium.tenancy.keys import ApiKeyText, key_mac, parse_key
-from atrium.tenancy.models import Admitted, RateLimits, RateState
+from atrium.tenancy.models import Admitted, Bucket, Caller, RateLimits, RateState
 from atrium.tenancy.tokens import TokenCodec, UnknownKey
 
 _INVALID_KEY: Final = "The API key is not valid."
@@ -26,10 +26,11 @@ _AskForKey = Callable[[Database, str, dict[str, bytes], str, RateLimits], Awaita
 class Admission:
     """Turns credentials into a `Principal`. Errors: Unauthenticated, RateLimited, Unavailable (the database: closed).
 
-    `address` is the caller's network address: credentials that the database does not know take a token from its public
-    bucket, and when that is empty the answer is RateLimited. What is refused here already (a key with a wrong checksum, a
-    token with a wrong signature or from yesterday) takes none: it costs no query, and counting it would make each such
-    request a write that wakes the database. A client whose token has just expired is also no guesser.
+    Credentials that the database does not know take a token from a bucket of the caller's network address, and when that is
+    empty the answer is RateLimited. It is another bucket than that of the public routes: one program with an old key, run in
+    a loop, must not lock everybody behind the same address out of logging in. What is refused here already (a key with a wrong
+    checksum, a token with a wrong signature or from yesterday) takes none: it costs no query, and counting it would make each
+    such request a write that wakes the database. A client whose token has just expired is also no guesser.
     """
 
     def __init__(self, database: Database, keyring: KeyringSource, settings: Settings) -> None:
@@ -38,58 +39,82 @@ class Admission:
         self._codec = TokenCodec(settings.token_issuer, settings.token_audience, settings.access_token_ttl)
         self._limits = RateLimits(settings.rate_limit_principal, settings.rate_limit_tenant, settings.rate_limit_public)
 
-    async def by_api_key(self, text: str, address: str) -> Admitted:
+    async def by_api_key(self, text: str, caller: Caller) -> Admitted:
         """The tenant's key in `text`."""
-        row = await self._known_key(repository.admit_key, _parsed(text), address)
-        rate = _admitted_rate(row, _INVALID_KEY)
+        row = await self._known_key(repository.admit_key, _parsed(text), caller)
+        rate = _admitted_rate(row, _INVALID_KEY, caller)
         principal = Principal(
             TenantId(row["tenant_id"]), PrincipalKind.API_KEY, row["id"], Role(row["role"]), frozenset(row["scopes"])
         )
         return Admitted(principal, rate)
 
-    async def by_access_token(self, token: str, address: str) -> Admitted:
+    async def by_access_token(self, token: str, caller: Caller) -> Admitted:
         """The user of an access token of ours."""
         try:
             claims = self._codec.verify(await self._keyring.get(), token, now())
         except UnknownKey:
             claims = self._codec.verify(await self._keyring.get(refresh=True), token, now())
-        (caller,) = await self.public_buckets(address)
-        row = await repository.admit_user(self._database, claims, caller, self._limits)
-        rate = _admitted_rate(row, "The session has ended.")
+        row = await repository.admit_user(self._database, claims, await self._guesses(caller), self._limits)
+        rate = _admitted_rate(row, "The session has ended.", caller)
         principal = Principal(claims.tenant_id, PrincipalKind.USER, claims.user_id, Role(row["role"]))
         return Admitted(principal, rate, claims.session_id)
 
-    async def operator(self, text: str, address: str) -> Operator:
+    async def operator(self, text: str, caller: Caller) -> Operator:
         """The deployment's operator."""
         key = _parsed(text)
-        row = await self._known_key(repository.admit_operator, key, address)
-        _check_outcome(row, _INVALID_KEY)
+        row = await self._known_key(repository.admit_operator, key, caller)
+        _check_outcome(row, _INVALID_KEY, caller)
         return Operator(key.key_id)
 
-    async def throttle(self, address: str, email: str = "") -> RateState:
+    async def throttle(self, caller: Caller, email: str = "") -> None:
         """Take a public caller's tokens: of their address, and of the e-mail they speak for."""
-        row = await repository.throttle(self._database, await self.public_buckets(address, email), self._limits)
-        return rate_of(row, granted=row["granted"])
+        row = await repository.throttle(self._database, await self.public_buckets(caller, email), self._limits)
+        caller.rate = rate_of(row, granted=row["granted"])
 
-    async def public_buckets(self, address: str, email: str = "") -> list[str]:
-        """The names of a public caller's buckets: by network address and, where one is given, by e-mail.
+    async def throttle_resets(self, email: str) -> None:
+        """Take a token of what may be mailed to an e-mail, whoever asks for it and whether it is anybody's or not."""
+        await self._take({await self._mails(email): self._mails_an_hour()})
 
-        They are MACs: the table must not be a list of who was here.
-        """
+    async def throttle_invitations(self, tenant_id: TenantId, email: str) -> None:
+        """The same, and a token of what the tenant may have mailed."""
+        own = f"invitations:{tenant_id}"
+        await self._take({own: Bucket.minutely(self._limits.public), await self._mails(email): self._mails_an_hour()})
+
+    async def public_buckets(self, caller: Caller, email: str = "") -> list[str]:
+        """The names of a public caller's buckets: by network address and, where one is given, by e-mail."""
+        names = [f"ip:{_network(caller.address)}"] + ([f"email:{email}"] if email else [])
+        return [await self._hidden(name) for name in names]
+
+    async def _guesses(self, caller: Caller) -> str:
+        return await self._hidden(f"guess:{_network(caller.address)}")
+
+    async def _mails(self, email: str) -> str:
+        return await self._hidden(f"mail:{email}")
+
+    def _mails_an_hour(self) -> Bucket:
+        """A mailbox must not fill up because somebody else asks, so it takes much less than a login; 5 where that has 20."""
+        return Bucket.hourly(max(1.0, self._limits.public / 4))
+
+    async def _hidden(self, name: str) -> str:
+        """A bucket's name, `kind:value`, with a MAC for its value: the table must not be a list of who was here."""
         pepper = (await self._keyring.get()).pepper[0].key
-        names = [f"ip:{_network(address)}"] + ([f"email:{email}"] if email else [])
-        return [f"{name.split(':', 1)[0]}:{hmac.digest(pepper, name.encode(), sha256).hex()[:32]}" for name in names]
+        return f"{name.split(':', 1)[0]}:{hmac.digest(pepper, name.encode(), sha256).hex()[:32]}"
 
-    async def _known_key(self, ask: _AskForKey, key: ApiKeyText, address: str) -> dict[str, Any]:
+    async def _take(self, buckets: dict[str, Bucket]) -> None:
+        row = await repository.take(self._database, buckets)
+        rate_of(row, granted=row["granted"])
+
+    async def _known_key(self, ask: _AskForKey, key: ApiKeyText, caller: Caller) -> dict[str, Any]:
         """The row of a key; where it is of a pepper that is not here, after a look at the secret store."""
-        (caller,) = await self.public_buckets(address)
-        row = await ask(self._database, key.key_id, _macs(await self._keyring.get(), key), caller, self._limits)
+        guesses = await self._guesses(caller)
+        row = await ask(self._database, key.key_id, _macs(await self._keyring.get(), key), guesses, self._limits)
         if row["outcome"] == "unknown_pepper":
             macs = _macs(await self._keyring.get(refresh=True), key)
-            row = await ask(self._database, key.key_id, macs, caller, self._limits)
+            row = await ask(self._database, key.key_id, macs, guesses, self._limits)
         if row["outcome"] == "unknown_pepper":
             # The pepper is gone, so this is nobody's key any more; the database took no token for it.
-            await self.throttle(address)
+            taken = await repository.throttle(self._database, [guesses], self._limits)
+            row = taken | {"outcome": "unknown" if taken["granted"] else "limited"}
         return row
 
 
@@ -116,16 +141,16 @@ def _macs(keyring: Keyring, key: ApiKeyText) -> dict[str, bytes]:
     return {pepper.kid: key_mac(pepper, key) for pepper in keyring.pepper}
 
 
-def _admitted_rate(row: dict[str, Any], refusal: str) -> RateState:
-    _check_outcome(row, refusal)
+def _admitted_rate(row: dict[str, Any], refusal: str, caller: Caller) -> RateState:
+    _check_outcome(row, refusal, caller)
     return rate_of(row, granted=True)
 
 
-def _check_outcome(row: dict[str, Any], refusal: str) -> None:
-    if row["outcome"] == "limited":
-        rate_of(row, granted=False)
-    if row["outcome"] != "ok":
-        raise Unauthenticated(refusal)
+def _check_outcome(row: dict[str, Any], refusal: str, caller: Caller) -> None:
+    if row["outcome"] == "ok":
+        return
+    caller.rate = rate_of(row, granted=row["outcome"] != "limited")
+    raise Unauthenticated(refusal)
 
 
 def _network(address: str) -> str:

@@ -1,7 +1,8 @@
 """The verbs of a tenant's API keys."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from atrium.audit import record
@@ -9,11 +10,12 @@ from atrium.db import Database, Transaction
 from atrium.kernel.clock import now
 from atrium.kernel.errors import Conflict, FieldError, Forbidden, InvalidFields, NotFound, Unauthenticated
 from atrium.kernel.principal import Principal, PrincipalKind, Role
-from atrium.ports.keyring import KeyringSource
+from atrium.ports.keyring import Key, KeyringSource
 from atrium.tenancy import repository
-from atrium.tenancy.keys import key_mac, new_key
+from atrium.tenancy.keys import ApiKeyText, key_mac, new_key
 from atrium.tenancy.models import ApiKey
-from atrium.tenancy.permissions import narrowed, permissions_of
+from atrium.tenancy.permissions import ROLES, narrowed, permissions_of
+from atrium.tenancy.tenants import settings_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +46,55 @@ class ApiKeyService:
     ) -> NewApiKey:
         """A key with the id `key_id`; where there is one, made by a try whose answer was lost, it gets a new secret.
 
-        A key that makes keys makes none that lives longer than itself: `expires_at` is then its own.
+        A key that makes keys makes none that lives longer than itself, and none lives longer than the tenant's settings say:
+        the earliest moment is taken.
 
-        Errors: Forbidden when it would do more than its maker, InvalidFields on a past expiry, Conflict when the key of
-        an earlier try was deleted.
+        Errors: Forbidden when it would do more than its maker, InvalidFields on a past expiry or a scope beyond the role,
+        Conflict when the key of an earlier try was deleted.
         """
-        if expires_at is not None and expires_at <= now():
-            raise InvalidFields((FieldError("/expires_at", "must be in the future"),))
-        if not narrowed(role, frozenset(scopes)) <= permissions_of(principal):
-            raise Forbidden("A key cannot do more than the one who makes it.")
-        text = new_key()
-        pepper = (await self._keyring.get()).pepper[0]
+        _check_fields(role, scopes, expires_at)
+        _check_powers(principal, role, scopes)
+        text, pepper = new_key(), (await self._keyring.get()).pepper[0]
         async with self._database.transaction(principal) as tx:
-            latest = await _expiry_of(tx, principal)
+            limits = (expires_at, await _expiry_of(tx, principal), await _policy_of(tx))
             key = await repository.insert_key(
                 tx,
                 id=key_id,
                 name=name,
                 text=text,
-                pepper=(pepper.kid, key_mac(pepper, text)),
+                pepper=_peppered(pepper, text),
                 role=role,
                 scopes=sorted(set(scopes)),
-                expires_at=min((moment for moment in (expires_at, latest) if moment), default=None),
+                expires_at=min((moment for moment in limits if moment), default=None),
             )
             if key is None:
                 raise Conflict("The key that this request made before was deleted.")
             await record(tx, action="api_key.created", target=f"api_key:{key.id}", detail={"name": name}, request_id=request_id)
+        return NewApiKey(key, text.text)
+
+    async def rotate(
+        self, principal: Principal, key_id: UUID, *, rotation_id: UUID, overlap: timedelta, request_id: str
+    ) -> NewApiKey:
+        """A new secret for a key, under its id and with its expiry; the one in use works for `overlap` more.
+
+        No more than two work at once: what was left of an earlier rotation ends now. A request that is repeated under the same
+        `rotation_id` replaces the secret that it made itself, and leaves the one in use alone.
+
+        Errors: NotFound; Forbidden for a key that may more, or lives longer, than the principal; Conflict on an expired key.
+        """
+        pepper = (await self._keyring.get()).pepper[0]
+        async with self._database.transaction(principal) as tx:
+            before = await _in_force(tx, key_id)
+            _check_powers(principal, before.role, before.scopes)
+            latest = await _expiry_of(tx, principal)
+            if latest is not None and (before.expires_at is None or before.expires_at > latest):
+                raise Forbidden("A key cannot renew one that outlives it.")
+            text = new_key(before.key_id)
+            key = await repository.rotate_key(tx, key_id, text, _peppered(pepper, text), rotation_id=rotation_id, overlap=overlap)
+            if key is None:
+                raise NotFound
+            detail = {"overlap": int(overlap.total_seconds())}
+            await record(tx, action="api_key.rotated", target=f"api_key:{key_id}", detail=detail, request_id=request_id)
         return NewApiKey(key, text.text)
 
     async def list(self, principal: Principal, *, after: UUID | None, rows: int) -> list[ApiKey]:
@@ -83,6 +108,43 @@ class ApiKeyService:
             if not await repository.revoke_key(tx, key_id):
                 raise NotFound
             await record(tx, action="api_key.deleted", target=f"api_key:{key_id}", request_id=request_id)
+
+
+def _peppered(pepper: Key, text: ApiKeyText) -> tuple[str, bytes]:
+    """What is stored of a secret: the pepper's kid, and the MAC under it."""
+    return pepper.kid, key_mac(pepper, text)
+
+
+def _check_fields(role: Role, scopes: Sequence[str], expires_at: datetime | None) -> None:
+    if expires_at is not None and expires_at <= now():
+        raise InvalidFields((FieldError("/expires_at", "must be in the future"),))
+    beyond = tuple(
+        FieldError(f"/scopes/{position}", f"is beyond the role {role}")
+        for position, scope in enumerate(scopes)
+        if scope not in ROLES[role]
+    )
+    if beyond:
+        raise InvalidFields(beyond)
+
+
+def _check_powers(principal: Principal, role: Role, scopes: Iterable[str]) -> None:
+    if not narrowed(role, frozenset(scopes)) <= permissions_of(principal):
+        raise Forbidden("Nobody can hand out a key that may more than they may themselves.")
+
+
+async def _in_force(tx: Transaction, key_id: UUID) -> ApiKey:
+    key = await repository.find_key(tx, key_id)
+    if key is None:
+        raise NotFound
+    if key.expires_at is not None and key.expires_at <= now():
+        raise Conflict("The key has expired; make a new one.")
+    return key
+
+
+async def _policy_of(tx: Transaction) -> datetime | None:
+    """When a key that is made now has to end by the tenant's settings."""
+    days = (await settings_in(tx)).api_key_max_days
+    return None if days is None else now() + timedelta(days=days)
 
 
 async def _expiry_of(tx: Transaction, principal: Principal) -> datetime | None:

@@ -34,9 +34,9 @@ class ApiKeyText:
         return self.text.rsplit("_", 1)[0][-4:]
 
 
-def new_key() -> ApiKeyText:
-    """A fresh random key."""
-    key_id = _random(_ID_LENGTH)
+def new_key(key_id: str = "") -> ApiKeyText:
+    """A fresh random key; with `key_id` a new secret of the key that has this public part."""
+    key_id = key_id or _random(_ID_LENGTH)
     body = f"{PREFIX}{key_id}_{_random(_SECRET_LENGTH)}"
     return ApiKeyText(key_id, f"{body}_{_checksum(body)}")
 

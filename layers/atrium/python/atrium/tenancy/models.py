@@ -1,7 +1,9 @@
 """What the tenancy verbs take and give."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
@@ -17,6 +19,14 @@ class RateState:
     reset: float
 
 
+@dataclass(slots=True)
+class Caller:
+    """Whoever sends a request, before they are known. `rate`: what is left of their public tokens, once some were taken."""
+
+    address: str
+    rate: RateState | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class RateLimits:
     """Tokens: per second for a principal and a tenant, per minute for a public caller."""
@@ -24,6 +34,24 @@ class RateLimits:
     principal: int
     tenant: int
     public: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket's size, and how fast it fills."""
+
+    capacity: float
+    per_second: float
+
+    @classmethod
+    def hourly(cls, tokens: float) -> Self:
+        """So many an hour."""
+        return cls(float(tokens), tokens / 3600)
+
+    @classmethod
+    def minutely(cls, tokens: float) -> Self:
+        """So many a minute."""
+        return cls(float(tokens), tokens / 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +65,17 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """A tenant, as its members see it."""
+    """A tenant, as its members see it. `settings` as stored: `tenants.settings_of` reads them."""
 
     id: UUID
     name: str
     created_at: datetime
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
         """Of a row of `tenants`."""
-        return cls(row["tenant_id"], row["name"], row["created_at"])
+        return cls(row["tenant_id"], row["name"], row["created_at"], row["settings"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +95,31 @@ class User:
         return cls(
             row["id"], TenantId(row["tenant_id"]), row["email"], Role(row["role"]), row["token_version"], row["created_at"]
         )
+
+
+class MemberStatus(StrEnum):
+    """How far somebody belongs: `invited` is a user to be, `disabled` one who may not act."""
+
+    ACTIVE = "active"
+    INVITED = "invited"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user or an invitation, under one id for both. `expires_at`: the invitation's."""
+
+    id: UUID
+    email: str
+    role: Role
+    status: MemberStatus
+    created_at: datetime
+    expires_at: datetime | None
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        """Of a row of `users` or `invitations`, with a `status`."""
+        return cls(row["id"], row["email"], Role(row["role"]), MemberStatus(row["status"]), row["created_at"], row["expires_at"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +142,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A tenant's API key without its secret."""
+    """A tenant's API key without its secret. `previous_until`: how long the secret before the last rotation works too."""
 
     id: UUID
     name: str
@@ -100,6 +154,7 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+    previous_until: datetime | None
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
@@ -115,4 +170,5 @@ class ApiKey:
             created_at=row["created_at"],
             expires_at=row["expires_at"],
             last_used_at=row["last_used_at"],
+            previous_until=row["previous_until"],
         )

@@ -38,9 +38,13 @@ SELECT outcome, (rate).capacity, (rate).remaining, (rate).retry_after, (rate).fu
 FROM atrium.auth_refresh(%(token_hash)s, %(child_id)s, %(child_hash)s, %(idle)s, %(request_id)s, %(buckets)s, %(per_minute)s);
 
 -- name: begin_session
--- The first refresh token of a login.
+-- The first refresh token of a login, if the password that was checked is still the user's: while it was, somebody may have
+-- changed it and ended every session.
 INSERT INTO atrium.refresh_tokens (tenant_id, id, family_id, user_id, token_hash, idle_expires_at, family_expires_at)
-VALUES (%(tenant_id)s, %(id)s, %(family_id)s, %(user_id)s, %(token_hash)s, now() + %(idle)s, now() + %(absolute)s);
+SELECT tenant_id, %(id)s, %(family_id)s, id, %(token_hash)s, now() + %(idle)s, now() + %(absolute)s
+FROM atrium.users
+WHERE id = %(user_id)s AND disabled_at IS NULL AND (%(password_hash)s::text IS NULL OR password_hash = %(password_hash)s)
+FOR SHARE;
 
 -- name: end_session
 -- Revoke every refresh token of a login; its access tokens stop working with it.
@@ -56,11 +60,18 @@ SELECT id, tenant_id, email, role, token_version, created_at FROM atrium.users W
 
 -- name: find_organisation
 -- This tenant itself.
-SELECT tenant_id, name, created_at FROM atrium.tenants;
+SELECT tenant_id, name, created_at, settings FROM atrium.tenants;
+
+-- name: update_organisation
+-- Another name, unless it is null; other settings, of which a null removes one.
+UPDATE atrium.tenants
+   SET name = coalesce(%(name)s, name), settings = jsonb_strip_nulls(settings || %(settings)s::jsonb)
+RETURNING tenant_id, name, created_at, settings;
 
 -- name: list_keys
 -- A page of the keys in force, newest first (the primary key's order: ids are UUIDv7).
-SELECT id, name, key_id, last_four, role, scopes, created_by, created_at, expires_at, last_used_at
+SELECT id, name, key_id, last_four, role, scopes, created_by, created_at, expires_at, last_used_at,
+       CASE WHEN previous_until > now() THEN previous_until END AS previous_until
 FROM atrium.api_keys
 WHERE revoked_at IS NULL AND (%(after)s::uuid IS NULL OR id < %(after)s)
 ORDER BY id DESC
@@ -68,7 +79,8 @@ LIMIT %(rows)s;
 
 -- name: find_key
 -- One key in force.
-SELECT id, name, key_id, last_four, role, scopes, created_by, created_at, expires_at, last_used_at
+SELECT id, name, key_id, last_four, role, scopes, created_by, created_at, expires_at, last_used_at,
+       CASE WHEN previous_until > now() THEN previous_until END AS previous_until
 FROM atrium.api_keys
 WHERE id = %(id)s AND revoked_at IS NULL;
 
@@ -78,10 +90,62 @@ WHERE id = %(id)s AND revoked_at IS NULL;
 INSERT INTO atrium.api_keys (tenant_id, id, name, key_id, mac, pepper_kid, last_four, role, scopes, created_by, expires_at)
 VALUES (%(tenant_id)s, %(id)s, %(name)s, %(key_id)s, %(mac)s, %(pepper_kid)s, %(last_four)s, %(role)s, %(scopes)s, %(created_by)s, %(expires_at)s)
 ON CONFLICT (tenant_id, id) DO UPDATE
-   SET key_id = excluded.key_id, mac = excluded.mac, pepper_kid = excluded.pepper_kid, last_four = excluded.last_four
+   SET key_id = excluded.key_id, mac = excluded.mac, pepper_kid = excluded.pepper_kid, last_four = excluded.last_four,
+       previous_mac = NULL, previous_pepper_kid = NULL, previous_until = NULL
  WHERE api_keys.revoked_at IS NULL
-RETURNING id, name, key_id, last_four, role, scopes, created_by, created_at, expires_at, last_used_at;
+RETURNING id, name, key_id, last_four, role, scopes, created_by, created_at, expires_at, last_used_at,
+       CASE WHEN previous_until > now() THEN previous_until END AS previous_until;
 
 -- name: revoke_key
 -- End a key in force.
 UPDATE atrium.api_keys SET revoked_at = now() WHERE id = %(id)s AND revoked_at IS NULL;
+
+-- name: rotate_key
+-- A new secret; the one in use until now is good for `overlap` more, and an older one no longer. A request that is taken over
+-- replaces the secret that it made itself.
+UPDATE atrium.api_keys
+   SET previous_mac = CASE WHEN rotation_id = %(rotation_id)s THEN previous_mac ELSE mac END,
+       previous_pepper_kid = CASE WHEN rotation_id = %(rotation_id)s THEN previous_pepper_kid ELSE pepper_kid END,
+       previous_until = CASE WHEN rotation_id = %(rotation_id)s THEN previous_until ELSE now() + %(overlap)s END,
+       mac = %(mac)s, pepper_kid = %(pepper_kid)s, last_four = %(last_four)s, rotation_id = %(rotation_id)s
+ WHERE id = %(id)s AND revoked_at IS NULL
+RETURNING id, name, key_id, last_four, role, scopes, created_by, created_at, expires_at, last_used_at,
+       CASE WHEN previous_until > now() THEN previous_until END AS previous_until;
+
+-- name: take
+-- Take tokens from buckets of any size.
+SELECT granted, capacity, remaining, retry_after, full_after
+FROM atrium.auth_take(%(buckets)s, %(capacities)s, %(per_second)s);
+
+-- name: accept
+-- Make the invited person a user.
+SELECT outcome, tenant_id, id FROM atrium.auth_accept(%(token_hash)s, %(password_hash)s, %(request_id)s);
+
+-- name: forgot
+-- Give the user of an e-mail a reset token, if there is one.
+SELECT atrium.auth_forgot(%(email)s, %(token_hash)s, %(life)s, %(request_id)s) AS known;
+
+-- name: reset
+-- Use a reset token for a new password.
+SELECT atrium.auth_reset(%(token_hash)s, %(password_hash)s, %(request_id)s) AS done;
+
+-- name: find_password
+-- A user's e-mail and password hash.
+SELECT email, password_hash FROM atrium.users WHERE id = %(id)s AND disabled_at IS NULL;
+
+-- name: change_password
+-- Another password, unless somebody else has just changed it.
+UPDATE atrium.users SET password_hash = %(new)s WHERE id = %(id)s AND password_hash = %(old)s AND disabled_at IS NULL;
+
+-- name: forget_resets
+-- A reset token that was asked for is good no longer.
+DELETE FROM atrium.password_resets WHERE user_id = %(user_id)s;
+
+-- name: end_sessions
+-- Revoke a user's refresh tokens, but not those of the login `except`.
+UPDATE atrium.refresh_tokens SET revoked_at = now()
+ WHERE user_id = %(user_id)s AND revoked_at IS NULL AND (%(except)s::uuid IS NULL OR family_id <> %(except)s);
+
+-- name: end_access
+-- Every access token of a user so far is refused from now on.
+UPDATE atrium.users SET token_version = token_version + 1 WHERE id = %(id)s;

@@ -1,5 +1,6 @@
 """Rows of tenants, users, sessions and keys."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from atrium.db import Database, Transaction, load_queries
 from atrium.kernel.principal import Role
 from atrium.tenancy.keys import ApiKeyText
-from atrium.tenancy.models import ApiKey, Organisation, RateLimits, User
+from atrium.tenancy.models import ApiKey, Bucket, Organisation, RateLimits, User
 from atrium.tenancy.tokens import AccessClaims
 
 _queries = load_queries(__package__)
@@ -48,6 +49,17 @@ async def admit_user(database: Database, claims: AccessClaims, caller: str, limi
 async def throttle(database: Database, buckets: list[str], limits: RateLimits) -> _Row:
     """The rate state of the buckets."""
     return await _one(database, _queries.throttle, buckets=buckets, per_minute=float(limits.public))
+
+
+async def take(database: Database, buckets: Mapping[str, Bucket]) -> _Row:
+    """The rate state of buckets of their own sizes, by name."""
+    return await _one(
+        database,
+        _queries.take,
+        buckets=list(buckets),
+        capacities=[bucket.capacity for bucket in buckets.values()],
+        per_second=[bucket.per_second for bucket in buckets.values()],
+    )
 
 
 async def admit_operator(database: Database, key_id: str, macs: dict[str, bytes], caller: str, limits: RateLimits) -> _Row:
@@ -123,25 +135,74 @@ async def refresh(
     )
 
 
+async def accept(database: Database, token_hash: bytes, password_hash: str, request_id: str) -> _Row:
+    """The row of `auth_accept`."""
+    return await _one(database, _queries.accept, token_hash=token_hash, password_hash=password_hash, request_id=request_id)
+
+
+async def forgot(database: Database, email: str, token_hash: bytes, life: timedelta, request_id: str) -> bool:
+    """Whether the e-mail is a user's, whose reset token this is from now on."""
+    row = await _one(database, _queries.forgot, email=email, token_hash=token_hash, life=life, request_id=request_id)
+    return bool(row["known"])
+
+
+async def reset(database: Database, token_hash: bytes, password_hash: str, request_id: str) -> bool:
+    """Whether the reset token was good; its user has the new password and no session."""
+    row = await _one(database, _queries.reset, token_hash=token_hash, password_hash=password_hash, request_id=request_id)
+    return bool(row["done"])
+
+
 async def begin_session(
-    tx: Transaction, user_id: UUID, token: tuple[UUID, bytes], family_id: UUID, *, idle: timedelta, absolute: timedelta
-) -> None:
-    """Store the first refresh token of a login."""
-    await tx.execute(
+    tx: Transaction,
+    user_id: UUID,
+    token: tuple[UUID, bytes],
+    family_id: UUID,
+    *,
+    idle: timedelta,
+    absolute: timedelta,
+    password_hash: str | None,
+) -> bool:
+    """Store the first refresh token of a login; False when the user may not act or has another password than this one."""
+    begun = await tx.execute(
         _queries.begin_session,
-        tenant_id=tx.principal.tenant_id,
         id=token[0],
         family_id=family_id,
         user_id=user_id,
         token_hash=token[1],
         idle=idle,
         absolute=absolute,
+        password_hash=password_hash,
     )
+    return begun > 0
 
 
 async def end_session(tx: Transaction, user_id: UUID, family_id: UUID) -> bool:
     """Whether the session was still open."""
     return await tx.execute(_queries.end_session, family_id=family_id, user_id=user_id) > 0
+
+
+async def end_sessions(tx: Transaction, user_id: UUID, *, keep: UUID | None = None) -> int:
+    """Revoke every refresh token of a user, but not those of the session `keep`; how many those were."""
+    return await tx.execute(_queries.end_sessions, **{"user_id": user_id, "except": keep})
+
+
+async def end_access(tx: Transaction, user_id: UUID) -> None:
+    """Refuse every access token that the user has."""
+    await tx.execute(_queries.end_access, id=user_id)
+
+
+async def find_password(tx: Transaction, user_id: UUID) -> tuple[str, str] | None:
+    """A user's e-mail and password hash."""
+    row = await tx.fetch_one(_queries.find_password, id=user_id)
+    return None if row is None else (row["email"], row["password_hash"])
+
+
+async def change_password(tx: Transaction, user_id: UUID, *, old: str, new: str) -> bool:
+    """Whether the hash `old` was still the user's; asked-for reset tokens are good no longer."""
+    if not await tx.execute(_queries.change_password, id=user_id, old=old, new=new):
+        return False
+    await tx.execute(_queries.forget_resets, user_id=user_id)
+    return True
 
 
 async def session_of_token(tx: Transaction, user_id: UUID, token_hash: bytes) -> UUID | None:
@@ -159,6 +220,12 @@ async def find_user(tx: Transaction, user_id: UUID) -> User | None:
 async def find_organisation(tx: Transaction) -> Organisation | None:
     """The tenant itself."""
     row = await tx.fetch_one(_queries.find_organisation)
+    return None if row is None else Organisation.from_row(row)
+
+
+async def update_organisation(tx: Transaction, name: str | None, settings: dict[str, Any]) -> Organisation | None:
+    """The tenant with another name and settings; None leaves the name, and removes a setting."""
+    row = await tx.fetch_one(_queries.update_organisation, name=name, settings=settings)
     return None if row is None else Organisation.from_row(row)
 
 
@@ -201,6 +268,22 @@ async def insert_key(
         scopes=scopes,
         created_by=tx.principal.subject,
         expires_at=expires_at,
+    )
+    return None if row is None else ApiKey.from_row(row)
+
+
+async def rotate_key(
+    tx: Transaction, key_id: UUID, text: ApiKeyText, pepper: tuple[str, bytes], *, rotation_id: UUID, overlap: timedelta
+) -> ApiKey | None:
+    """Give a key in force the secret of `text`; `pepper` as of `insert_key`."""
+    row = await tx.fetch_one(
+        _queries.rotate_key,
+        id=key_id,
+        mac=pepper[1],
+        pepper_kid=pepper[0],
+        last_four=text.last_four,
+        rotation_id=rotation_id,
+        overlap=overlap,
     )
     return None if row is None else ApiKey.from_row(row)
 

@@ -1,8 +1,6 @@
-"""The verbs of a person's login: register, log in, refresh, log out, who am I."""
+"""The verbs of a person's login: register, accept an invitation, log in, refresh, log out, who am I."""
 
-import secrets
 from datetime import timedelta
-from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
@@ -14,21 +12,23 @@ from atrium.kernel.ids import new_id
 from atrium.kernel.principal import Operator, Principal, PrincipalKind
 from atrium.kernel.settings import Settings
 from atrium.ports.keyring import KeyringSource
-from atrium.tenancy import repository
+from atrium.tenancy import opaque, repository
 from atrium.tenancy.admission import Admission, new_principal, rate_of
-from atrium.tenancy.models import ApiKey, Organisation, RateLimits, Session, Tokens, User
+from atrium.tenancy.models import ApiKey, Caller, Organisation, RateLimits, Session, Tokens, User
 from atrium.tenancy.passwords import hash_password, verify_password
 from atrium.tenancy.tokens import AccessClaims, TokenCodec
 
 IDLE: Final = timedelta(days=14)
 ABSOLUTE: Final = timedelta(days=60)
-_REFRESH_BYTES: Final = 32
 _WRONG_LOGIN: Final = "The e-mail or the password is wrong."
 _WRONG_REFRESH: Final = "The refresh token is not valid any more; log in again."
+_WRONG_INVITATION: Final = "The invitation is not valid any more; ask for a new one."
+_NO_SESSION: Final = "An API key has no session; delete the key instead."
+_TAKEN: Final = "This e-mail address is registered already."
 
 
 class SessionService:
-    """Logins of users. `address` is the caller's network address as the gateway saw it."""
+    """Logins of users. `caller` is where a request without credentials comes from, as the gateway saw it."""
 
     def __init__(self, database: Database, keyring: KeyringSource, settings: Settings, admission: Admission) -> None:
         self._database = database
@@ -39,14 +39,14 @@ class SessionService:
         self._limits = RateLimits(settings.rate_limit_principal, settings.rate_limit_tenant, settings.rate_limit_public)
 
     async def register(
-        self, *, organisation: str, email: str, password: str, address: str, operator: Operator | None, request_id: str
+        self, *, organisation: str, email: str, password: str, caller: Caller, operator: Operator | None, request_id: str
     ) -> Session:
         """A new organisation with its first admin, logged in.
 
         Errors: RateLimited; Forbidden where registration is not open and no operator asks; Conflict on a taken e-mail.
         """
         if operator is None:
-            await self._admission.throttle(address, email)
+            await self._admission.throttle(caller, email)
             if self._settings.registration != "open":
                 how = "by invitation" if self._settings.registration == "invite" else "closed"
                 raise Forbidden(f"Registration is {how} here.")
@@ -62,42 +62,54 @@ class SessionService:
             request_id=request_id,
         )
         if not made:
-            raise Conflict("This e-mail address is registered already.")
-        async with self._database.transaction(new_principal(tenant_id, user_id)) as tx:
-            family_id, refresh_token = await _begin(tx, user_id)
-            user, found = await _account(tx, user_id)
-        return await self._session(user, found, family_id, refresh_token)
+            raise Conflict(_TAKEN)
+        return await self._open(new_principal(tenant_id, user_id))
 
-    async def login(self, *, email: str, password: str, address: str, request_id: str) -> Session:
+    async def accept(self, *, token: str, password: str, caller: Caller, operator: Operator | None, request_id: str) -> Session:
+        """The invited person becomes a user with this password, logged in.
+
+        Errors: RateLimited; Forbidden where registration is closed and no operator asks; Unauthenticated on a token that is
+        not (or no longer) good; Conflict when the e-mail has become a user's meanwhile.
+        """
+        if operator is None:
+            await self._admission.throttle(caller)
+            if self._settings.registration == "closed":
+                raise Forbidden("Registration is closed here.")
+        hashed = await hash_password(password)
+        row = await repository.accept(self._database, opaque.digest(token), hashed, request_id)
+        if row["outcome"] == "taken":
+            raise Conflict(_TAKEN)
+        if row["outcome"] != "ok":
+            raise Unauthenticated(_WRONG_INVITATION)
+        return await self._open(new_principal(row["tenant_id"], row["id"]))
+
+    async def login(self, *, email: str, password: str, caller: Caller, request_id: str) -> Session:
         """A session for the right password. Errors: RateLimited, Unauthenticated (the same for unknown and wrong)."""
-        buckets = await self._admission.public_buckets(address, email)
+        buckets = await self._admission.public_buckets(caller, email)
         row = await repository.login(self._database, email, buckets, self._limits)
-        rate_of(row, granted=row["granted"])
+        caller.rate = rate_of(row, granted=row["granted"])
         if not await verify_password(password, row["password_hash"]):
             await repository.login_failed(self._database, email, request_id)
             raise Unauthenticated(_WRONG_LOGIN)
-        async with self._database.transaction(new_principal(row["tenant_id"], row["id"])) as tx:
-            family_id, refresh_token = await _begin(tx, row["id"])
-            user, organisation = await _account(tx, row["id"])
-            await record(tx, action="auth.logged_in", target=f"session:{family_id}", request_id=request_id)
-        return await self._session(user, organisation, family_id, refresh_token)
+        principal = new_principal(row["tenant_id"], row["id"])
+        return await self._open(principal, password_hash=row["password_hash"], request_id=request_id)
 
-    async def refresh(self, *, refresh_token: str, address: str, request_id: str) -> Session:
+    async def refresh(self, *, refresh_token: str, caller: Caller, request_id: str) -> Session:
         """The session goes on with a new pair of tokens. Errors: RateLimited, Unauthenticated.
 
         A token used a second time ends the session, and every access token of its user.
         """
-        child = _new_refresh_token()
+        child = opaque.new_token()
         row = await repository.refresh(
             self._database,
-            _digest(refresh_token),
-            (new_id(), _digest(child)),
+            opaque.digest(refresh_token),
+            (new_id(), opaque.digest(child)),
             IDLE,
             request_id=request_id,
-            buckets=await self._admission.public_buckets(address),
+            buckets=await self._admission.public_buckets(caller),
             limits=self._limits,
         )
-        rate_of(row, granted=row["outcome"] != "limited")
+        caller.rate = rate_of(row, granted=row["outcome"] != "limited")
         if row["outcome"] != "ok":
             raise Unauthenticated(_WRONG_REFRESH)
         async with self._database.transaction(new_principal(row["tenant_id"], row["id"])) as tx:
@@ -110,12 +122,21 @@ class SessionService:
     ) -> None:
         """End the login that the access token comes from, and that of `refresh_token` where it is another of the user's."""
         if session_id is None:
-            raise Forbidden("An API key has no session; delete the key instead.")
+            raise Forbidden(_NO_SESSION)
         async with self._database.transaction(principal) as tx:
-            other = await repository.session_of_token(tx, principal.id, _digest(refresh_token)) if refresh_token else None
+            other = await repository.session_of_token(tx, principal.id, opaque.digest(refresh_token)) if refresh_token else None
             for family_id in {session_id, other or session_id}:
                 if await repository.end_session(tx, principal.id, family_id):
                     await record(tx, action="auth.logged_out", target=f"session:{family_id}", request_id=request_id)
+
+    async def logout_all(self, principal: Principal, *, request_id: str) -> None:
+        """End every login of the user, with all refresh and access tokens."""
+        if principal.kind is not PrincipalKind.USER:
+            raise Forbidden(_NO_SESSION)
+        async with self._database.transaction(principal) as tx:
+            await repository.end_access(tx, principal.id)
+            await repository.end_sessions(tx, principal.id)
+            await record(tx, action="auth.logged_out_everywhere", target=f"user:{principal.id}", request_id=request_id)
 
     async def me(self, principal: Principal) -> tuple[User | ApiKey, Organisation]:
         """The user or key behind the principal, and its organisation."""
@@ -127,17 +148,25 @@ class SessionService:
             raise Unauthenticated("The session has ended.")
         return account, organisation
 
+    async def _open(self, principal: Principal, *, password_hash: str | None = None, request_id: str = "") -> Session:
+        """Begin a login. With `password_hash`, the one that was checked: it is audited, and refused if another is there now."""
+        family_id, refresh_token = new_id(), opaque.new_token()
+        first = (new_id(), opaque.digest(refresh_token))
+        async with self._database.transaction(principal) as tx:
+            begun = await repository.begin_session(
+                tx, principal.id, first, family_id, idle=IDLE, absolute=ABSOLUTE, password_hash=password_hash
+            )
+            if not begun:
+                raise Unauthenticated(_WRONG_LOGIN)
+            user, organisation = await _account(tx, principal.id)
+            if password_hash is not None:
+                await record(tx, action="auth.logged_in", target=f"session:{family_id}", request_id=request_id)
+        return await self._session(user, organisation, family_id, refresh_token)
+
     async def _session(self, user: User, organisation: Organisation, family_id: UUID, refresh_token: str) -> Session:
         claims = AccessClaims(user.id, user.tenant_id, user.role, user.token_version, family_id)
         access_token = self._codec.issue(await self._keyring.get(), claims, now())
         return Session(Tokens(access_token, refresh_token, self._codec.ttl), user, organisation)
-
-
-async def _begin(tx: Transaction, user_id: UUID) -> tuple[UUID, str]:
-    """Store a login's first refresh token: the family's id and the token."""
-    family_id, refresh_token = new_id(), _new_refresh_token()
-    await repository.begin_session(tx, user_id, (new_id(), _digest(refresh_token)), family_id, idle=IDLE, absolute=ABSOLUTE)
-    return family_id, refresh_token
 
 
 async def _account(tx: Transaction, user_id: UUID) -> tuple[User, Organisation]:
@@ -146,11 +175,3 @@ async def _account(tx: Transaction, user_id: UUID) -> tuple[User, Organisation]:
     if user is None or organisation is None:
         raise Unauthenticated(_WRONG_LOGIN)
     return user, organisation
-
-
-def _new_refresh_token() -> str:
-    return secrets.token_urlsafe(_REFRESH_BYTES)
-
-
-def _digest(refresh_token: str) -> bytes:
-    return sha256(refresh_token.encode()).digest()

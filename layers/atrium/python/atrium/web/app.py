@@ -71,6 +71,8 @@ def _add_middleware(app: FastAPI, origins: Sequence[str]) -> None:
             allow_methods=_METHODS,
             allow_headers=_ALLOWED,
             expose_headers=_EXPOSED,
+            # Origins are listed one by one, so a page with the user's cookies is one of the deployer's own.
+            allow_credentials=True,
             max_age=_CORS_SECONDS,
         )
     app.add_middleware(Envelope, settings=app.state.runtime.settings)

@@ -15,7 +15,7 @@ from atrium.kernel.errors import Unauthenticated
 from atrium.kernel.principal import Principal
 from atrium.tenancy.admission import Admission
 from atrium.tenancy.keys import PREFIX
-from atrium.tenancy.models import Admitted
+from atrium.tenancy.models import Admitted, Caller
 from atrium.tenancy.permissions import Permission, check
 
 SECURITY_SCHEMES: Final[dict[str, dict[str, Any]]] = {
@@ -99,7 +99,7 @@ async def authenticate(request: Request) -> Admitted:
         raise Unauthenticated
     else:
         admit = partial(admission.by_api_key if bearer.startswith(PREFIX) else admission.by_access_token, bearer)
-    admitted = await admit(request.state.address)
+    admitted = await admit(caller_of(request))
     request.state.admitted = admitted
     request.state.principal = admitted.principal
     request.state.rate = admitted.rate
@@ -113,6 +113,12 @@ def admission_of(request: Request) -> Admission:
         state.admission = Admission(state.runtime.database, state.runtime.keyring, state.runtime.settings)
     admission: Admission = state.admission
     return admission
+
+
+def caller_of(request: Request) -> Caller:
+    """Where the request comes from, as the gateway saw it; whoever takes its public tokens notes there what is left."""
+    caller: Caller = request.state.caller
+    return caller
 
 
 def api_key_of(request: Request) -> str | None:

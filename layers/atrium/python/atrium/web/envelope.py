@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from atrium.kernel.settings import Settings
 from atrium.kernel.telemetry import bound
-from atrium.tenancy.models import RateState
+from atrium.tenancy.models import Caller, RateState
 from atrium.web.context import gateway_context, identify, source_address
 from atrium.web.problems import internal_problem
 
@@ -23,6 +23,7 @@ _SECURITY: Final = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 _LOG: Final = logging.getLogger("atrium.web")
@@ -47,7 +48,7 @@ class Envelope:
         context = gateway_context(scope, behind_adapter=self._behind_adapter)
         state = scope.setdefault("state", {})
         state["request_id"] = identify(scope, context)
-        state["address"] = source_address(scope, context)
+        state["caller"] = Caller(source_address(scope, context))
         started, status = time.perf_counter(), 0
 
         async def send_dressed(message: Message) -> None:
@@ -72,12 +73,13 @@ class Envelope:
         for name, value in self._headers.items():
             headers.setdefault(name, value)
         # The same URL answers differently to different callers.
-        headers.add_vary_header("Authorization, X-API-Key")
-        rate: RateState | None = state.get("rate")
+        headers.add_vary_header("Authorization, X-API-Key, Origin")
+        # Of a caller who is known their own buckets, else the public ones. A refusal has said it already, of the empty one.
+        rate: RateState | None = state.get("rate") or state["caller"].rate
         if rate is not None:
-            headers["RateLimit-Limit"] = str(rate.limit)
-            headers["RateLimit-Remaining"] = str(rate.remaining)
-            headers["RateLimit-Reset"] = str(math.ceil(rate.reset))
+            headers.setdefault("RateLimit-Limit", str(rate.limit))
+            headers.setdefault("RateLimit-Remaining", str(rate.remaining))
+            headers.setdefault("RateLimit-Reset", str(math.ceil(rate.reset)))
 
 
 class Guard:
@@ -104,7 +106,7 @@ class Guard:
         try:
             await self._app(scope, receive, send_noted)
         except ClientDisconnect:
-            _LOG.info("the client left before its request was read")
+            _LOG.info("the client left before it was answered")
         except Exception as error:  # the outermost frame of a request: whatever comes here is a bug, logged as one
             _LOG.exception("unexpected failure", exc_info=error)
             if started:

@@ -157,4 +157,5 @@ def _without(body: bytes, fields: tuple[str, ...]) -> bytes:
     if not fields:
         return body
     document = json.loads(body)
-    return json.dumps(document | dict.fromkeys(fields, REDACTED)).encode()
+    shown = [name for name in fields if document.get(name) is not None]
+    return json.dumps(document | dict.fromkeys(shown, REDACTED)).encode()

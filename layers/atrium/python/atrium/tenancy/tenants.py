@@ -1,0 +1,97 @@
+"""A tenant's own name and settings."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from atrium.audit import record
+from atrium.db import Database, Transaction
+from atrium.kernel.errors import FieldError, InvalidFields, InvalidInput, NotFound
+from atrium.kernel.principal import Principal
+from atrium.providers.catalogue import chat_spec
+from atrium.tenancy import repository
+from atrium.tenancy.models import Organisation
+
+INVITATION_DAYS: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSettings:
+    """What a tenant has settled; a setting that it never made has the value here.
+
+    `chat_model`: answers when a request names no model, None for the deployment's. `invitation_days`: how long an invitation
+    can be accepted. `api_key_max_days`: how long a new API key lives at most, None for without end.
+    """
+
+    chat_model: str | None = None
+    invitation_days: int = INVITATION_DAYS
+    api_key_max_days: int | None = None
+
+
+def settings_of(organisation: Organisation) -> TenantSettings:
+    """The settings in a tenant's row; what a newer or older release wrote there besides is passed over."""
+    known = {name: value for name, value in organisation.settings.items() if name in TenantSettings.__slots__}
+    return TenantSettings(**known)
+
+
+async def settings_in(tx: Transaction) -> TenantSettings:
+    """The settings of the transaction's tenant."""
+    return settings_of(await _found(tx))
+
+
+async def chat_model_of(database: Database, principal: Principal) -> str | None:
+    """The chat model of a tenant that chose one."""
+    async with database.transaction(principal) as tx:
+        return (await settings_in(tx)).chat_model
+
+
+class TenantService:
+    """The principal's tenant. The permission to manage it is checked at the door."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, principal: Principal) -> Organisation:
+        """The tenant."""
+        async with self._database.transaction(principal) as tx:
+            return await _found(tx)
+
+    async def update(
+        self, principal: Principal, *, name: str | None, settings: Mapping[str, Any], request_id: str
+    ) -> Organisation:
+        """Another name, other settings (a merge patch: None puts a setting back to its default); what is absent stays.
+
+        Errors: InvalidFields on a chat model that is not there; its text names those that are.
+        """
+        _check_model(settings.get("chat_model"))
+        async with self._database.transaction(principal) as tx:
+            before = await _found(tx)
+            after = await repository.update_organisation(tx, name, dict(settings))
+            if after is None:
+                raise NotFound
+            if changes := _changes(before, after):
+                target = f"tenant:{after.id}"
+                await record(tx, action="tenant.updated", target=target, detail=changes, request_id=request_id)
+            return after
+
+
+def _check_model(name: str | None) -> None:
+    if name is None:
+        return
+    try:
+        chat_spec(name)
+    except InvalidInput as error:
+        raise InvalidFields((FieldError("/settings/chat_model", error.detail),)) from error
+
+
+async def _found(tx: Transaction) -> Organisation:
+    organisation = await repository.find_organisation(tx)
+    if organisation is None:
+        raise NotFound
+    return organisation
+
+
+def _changes(before: Organisation, after: Organisation) -> dict[str, Any]:
+    """The fields that differ, with their new values."""
+    old, new = (asdict(settings_of(each)) | {"name": each.name} for each in (before, after))
+    return {name: value for name, value in new.items() if value != old[name]}
