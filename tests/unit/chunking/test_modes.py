@@ -13,7 +13,7 @@ from atrium.documents.chunking import Chunk, ChunkingOptions, ChunkMode, chunker
 from atrium.documents.chunking.graphemes import is_boundary
 from atrium.documents.parsing.models import Block, BlockKind, ExtractedText, PageSpan
 from tests.factories.structures import document, documents, heading, items, paragraph, prose
-from tests.fakes.tokenizers import Swallower, Words
+from tests.fakes.tokenizers import Bytes, Swallower, Words
 
 SMALL = 128
 
@@ -207,7 +207,7 @@ def test_text_without_spaces_is_cut_between_characters(mode: ChunkMode) -> None:
         assert all(part.start == 0 or is_boundary(text, part.start) for part in chunks)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(documents(), st.sampled_from(ChunkMode), st.sampled_from([64, 256]), st.sampled_from([0, 20]))
 def test_no_character_that_a_reader_sees_is_torn(subject: ExtractedText, mode: ChunkMode, window: int, overlap: int) -> None:
     for part in cut(subject, mode, window=window, overlap=overlap):
@@ -215,7 +215,7 @@ def test_no_character_that_a_reader_sees_is_torn(subject: ExtractedText, mode: C
         assert part.end == len(subject.text) or is_boundary(subject.text, part.end)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(documents(), st.sampled_from([64, 256]))
 def test_no_chunk_holds_text_of_two_sections_of_some_size(subject: ExtractedText, window: int) -> None:
     headings = [block for block in subject.blocks if block.kind is BlockKind.HEADING]
@@ -268,3 +268,8 @@ def test_the_work_grows_with_the_text(text: str, mode: ChunkMode) -> None:
     chunker(ChunkingOptions(mode)).chunk(ExtractedText(text), tokenizer, window=256)
     assert tokenizer.characters < 4 * len(text)
     assert perf_counter() - started < 4
+
+
+def test_white_space_at_the_end_is_no_chunk_that_only_repeats() -> None:
+    subject = ExtractedText("word \nword \nword word word word \n")
+    assert len(chunker(ChunkingOptions(ChunkMode.FIXED, overlap_tokens=256)).chunk(subject, Bytes(), window=64)) == 1

@@ -1,10 +1,12 @@
 """Cutting text into sentences that can be quoted."""
 
+from time import perf_counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atrium.providers.sentences import sentences
+from atrium.providers.sentences import sentence_ends, sentences
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,15 @@ from atrium.providers.sentences import sentences
         ("Warranty\nThe warranty period is two years.", ["Warranty", "The warranty period is two years."]),
         ("Tools:\n- a hammer\n- a saw", ["Tools:", "- a hammer", "- a saw"]),
         ("今天天气很好。我们去公园！", ["今天天气很好。", "我们去公园！"]),
+        ("彼は「行く。」と言った。終わり", ["彼は「行く。」", "と言った。", "終わり"]),
+        ("هل هذا سؤال؟ نعم. انتهى", ["هل هذا سؤال؟", "نعم.", "انتهى"]),
+        ("یہ ایک جملہ ہے۔ دوسرا جملہ۔", ["یہ ایک جملہ ہے۔", "دوسرا جملہ۔"]),
+        ("यह एक वाक्य है। दूसरा वाक्य।", ["यह एक वाक्य है।", "दूसरा वाक्य।"]),
+        (
+            "Siehe Abb. 3 bzw. Kap. 4, z. B. Hr. Maier. Danach Abs. 2.",
+            ["Siehe Abb. 3 bzw. Kap. 4, z. B. Hr. Maier.", "Danach Abs. 2."],
+        ),
+        ("Mme Curie, cf. pág. 7 et núm. 8. См. рис. 2. Конец.", ["Mme Curie, cf. pág. 7 et núm. 8.", "См. рис. 2.", "Конец."]),
         ("", []),
         (" \n ", []),
     ],
@@ -52,3 +63,17 @@ def test_sentences_are_pieces_of_the_text_in_order(text: str) -> None:
     for sentence in sentences(text):
         at = text.index(sentence, at) + len(sentence)
     assert "".join("".join(sentences(text)).split()) == "".join(text.split())
+
+
+@given(st.text(alphabet='ab. !?\n-1A"”)。', max_size=80), st.integers(0, 40), st.integers(0, 80))
+def test_ends_lie_in_the_span_in_order(text: str, start: int, stop: int) -> None:
+    ends = list(sentence_ends(text, start, stop))
+    assert ends == sorted(set(ends))
+    assert all(start < end <= stop for end in ends)
+
+
+@pytest.mark.parametrize("piece", [".", '."', ". ", "\n", "\n ", " ", "。」", "!?", "a.\n"])
+def test_the_work_grows_with_the_text(piece: str) -> None:
+    started = perf_counter()
+    assert len(list(sentence_ends(piece * 100_000))) <= 200_000
+    assert perf_counter() - started < 4

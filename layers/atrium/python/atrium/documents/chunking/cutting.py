@@ -137,7 +137,7 @@ class _Cutting:
         """A chunk, counted exactly. Tokens of a part may differ from those planned within the whole: then it is halved."""
         text = self._text[start:end]
         start, end = start + len(text) - len(text.lstrip()), end - len(text) + len(text.rstrip())
-        if start >= end:
+        if max(start, first) >= end:  # nothing to see that is new
             return
         header = self._headers.of(self._outline.context(first))
         embedded = embedding_input(header.text, self._text[start:end])

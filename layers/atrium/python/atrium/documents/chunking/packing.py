@@ -1,5 +1,6 @@
 """Fills chunks with pieces, in order, and lets a chunk repeat the end of the one before."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +13,8 @@ from atrium.documents.chunking.tokens import TokenMap
 from atrium.providers.base import TokenCounter
 from atrium.providers.sentences import sentence_ends
 
-_LOOK_BACK: Final = 16
+_LOOK_BACK: Final = 16  # of white space between a sentence's end and the next one's beginning
+_SPACE: Final = re.compile(r"\s*+")
 _SMALL: Final = 24  # a chunk of fewer tokens takes from its neighbour
 
 
@@ -108,13 +110,9 @@ class Overlap:
         if not places:
             return
         if self._mode is not ChunkMode.FIXED:
-            ends = set(sentence_ends(self._text, max(0, places[0] - _LOOK_BACK), first))
-            yield from (place for place in places if self._begins(place, ends))
+            ends = sentence_ends(self._text, max(0, places[0] - _LOOK_BACK), first)
+            begins = (_SPACE.match(self._text, end, first) for end in ends)
+            yield from (found.end() for found in begins if found and places[0] <= found.end() < first)
         if self._mode is not ChunkMode.SENTENCE:
             between_words = [place for place in places if self._text[place - 1].isspace()]
             yield from between_words or (place for place in places if is_boundary(self._text, place))
-
-    def _begins(self, place: int, ends: set[int]) -> bool:
-        """Whether a sentence ends before a place, white space left out."""
-        furthest = max(0, place - _LOOK_BACK)
-        return any(each in ends for each in range(place, furthest, -1) if not self._text[each:place].strip())
