@@ -9,7 +9,7 @@ from typing import Literal
 API_VERSION = "v1"
 
 LayerName = Literal["base", "atrium", "llm", "docs", "ocr", "embed"]
-DatabaseRole = Literal["atrium_app", "master", "none"]
+DatabaseRole = Literal["atrium_app", "atrium_relay", "atrium_migrator", "master", "none"]
 
 LAYERS: tuple[LayerName, ...] = ("base", "atrium", "llm", "docs", "ocr", "embed")
 _LEAN: tuple[LayerName, ...] = ("base", "atrium")
@@ -20,7 +20,8 @@ _MODEL: tuple[LayerName, ...] = ("base", "atrium", "llm", "embed")
 class Function:
     """One Lambda: its code is `functions/<name>/`, its entry `functions.<name>.handler.handler`.
 
-    `memory` and `storage` (/tmp) in MB, `timeout` in seconds. `master` logs in with Aurora's master secret.
+    `memory` and `storage` (/tmp) in MB, `timeout` in seconds. `master` logs in with Aurora's master secret. `also` are roles that
+    the function may log in as beside `database`.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Function:
     timeout: int = 29
     storage: int = 512
     database: DatabaseRole = "atrium_app"
+    also: tuple[DatabaseRole, ...] = ()
     provider_keys: bool = False
 
     @property
@@ -56,8 +58,8 @@ AREAS: tuple[Area, ...] = (
     Area("rag", prefixes=("rag", "query"), layers=_MODEL, memory=2048, timeout=900, provider_keys=True, streaming=True),
     Area(
         "system",
-        prefixes=("health",),
-        roots=("", "healthz", "readyz", "health", ".well-known", "docs", "redoc", "openapi.json"),
+        prefixes=("health", "metrics"),
+        roots=("", "healthz", "readyz", "health", "metrics", ".well-known", "docs", "redoc", "openapi.json"),
     ),
 )
 
@@ -67,6 +69,9 @@ WORKERS: tuple[Function, ...] = (
     Function("embed", layers=_MODEL, memory=3008, timeout=300, provider_keys=True),
     Function("publish", memory=1024, timeout=300),
     Function("migrate", timeout=900, database="master"),
+    Function("housekeeping", timeout=300, also=("atrium_relay",)),
+    # The owner of the tables has a function of its own: nothing that reads documents logs in as it.
+    Function("indexing", timeout=900, database="atrium_migrator"),
 )
 
 FUNCTIONS: tuple[Function, ...] = (*AREAS, *WORKERS)

@@ -24,7 +24,7 @@ class Database(Protocol):
         ...
 
     def allow(self, function: Function, role: iam.Role) -> None:
-        """Let a function's role log in as its database user, and as no other."""
+        """Let a function's role log in as its database users, and as no other."""
         ...
 
     def ready(self) -> list[IDependable]:
@@ -83,7 +83,8 @@ class Aurora(Construct):
         """See `Database.allow`."""
         if function.database == "none":
             return
-        self.cluster.grant_connect(role, _user(function))
+        for user in (_user(function), *function.also):
+            self.cluster.grant_connect(role, user)
         if function.database == "master":
             role.add_to_policy(
                 iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[self._master_secret_arn()])

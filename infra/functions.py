@@ -45,6 +45,7 @@ class Functions(Construct):
         self._database = database
         self._network = network
         self._environment = environment
+        self._log_groups = {function.name: self._log_group(function) for function in FUNCTIONS}
         self._all = {function.name: self._function(function) for function in FUNCTIONS}
         reason = "Python 3.13 is what uv.lock is resolved, tested and packaged for; the newer runtime comes with all of them."
         acknowledge(self, reason, "AwsSolutions-L1")
@@ -56,8 +57,12 @@ class Functions(Construct):
         """Name → function, in the order of infra/areas.py."""
         return dict(self._all)
 
+    def log_group(self, name: str) -> logs.LogGroup:
+        """Where a function logs."""
+        return self._log_groups[name]
+
     def _function(self, function: Function) -> lambda_.Function:
-        log_group = self._log_group(function)
+        log_group = self._log_groups[function.name]
         return lambda_.Function(
             self,
             function.name.capitalize(),

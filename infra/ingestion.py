@@ -43,7 +43,7 @@ class Ingestion(Construct):
         return {"Ingest": self._waiting.dead_letters}
 
     def feed(self, functions: Functions, settings: Settings) -> None:
-        """Let `ingest` take events off the queue, and `system` see that the queue answers."""
+        """Let `ingest` take events off the queue, and `system` see how much waits there, and what could not be handled."""
         functions["ingest"].add_event_source(
             sources.SqsEventSource(
                 self.queue,
@@ -53,7 +53,9 @@ class Ingestion(Construct):
             )
         )
         functions["system"].add_to_role_policy(
-            iam.PolicyStatement(actions=["sqs:GetQueueAttributes"], resources=[self.queue.queue_arn])
+            iam.PolicyStatement(
+                actions=["sqs:GetQueueAttributes"], resources=[self.queue.queue_arn, self._waiting.dead_letters.queue_arn]
+            )
         )
 
 

@@ -1,23 +1,37 @@
-"""What wakes somebody: dead letters, failed documents, failing functions, an API that answers 5xx."""
+"""What wakes somebody: dead letters, documents that failed through us or do not end, failing functions, an API that answers 5xx.
+
+A document that cannot be read is its owner's affair: its step raises, so its Lambda and its execution count an error, and no
+alarm looks at those. What is ours stands in log lines, which metric filters count here.
+"""
 
 from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from infra.functions import Functions
 from infra.settings import Settings
 
 _WINDOW = Duration.minutes(5)
 # Share of requests; a handful of errors in a quiet night is no incident.
 _API_ERRORS_PERCENT = 1
 _FUNCTION_ERRORS = 5
+# These run a few times an hour: an error each time is few errors.
+_SCHEDULED = ("housekeeping", "indexing")
+_SCHEDULED_WINDOW = Duration.hours(3)
+_SCHEDULED_ERRORS = 3
+_STEPS = ("extract", "embed", "publish")
+# Who says of a document that it failed.
+_VERDICTS = ("publish", "housekeeping")
+_UNFINISHED_SECONDS = 6 * 3600
+_NAMESPACE = "Atrium"
 
 
 class Monitoring(Construct):
@@ -37,21 +51,42 @@ class Monitoring(Construct):
             metric = queue.metric_approximate_number_of_messages_visible(period=_WINDOW, statistic="Maximum")
             self._alarm(f"{name}DeadLetters", metric, 1, f"Messages wait in the dead-letter queue of {name}")
 
-    def watch_pipeline(self, machine: sfn.StateMachine) -> None:
-        """Documents that fail also fail the execution; timeouts would leave one without a verdict."""
-        self._alarm("PipelineFailed", machine.metric_failed(period=_WINDOW), _FUNCTION_ERRORS, "Documents fail to be ingested")
+    def watch_pipeline(self, machine: sfn.StateMachine, functions: Functions) -> None:
+        """Verdicts that are not about the document, executions without a verdict, and documents that do not end."""
+        ours = self._count("FailedThroughUs", '{ $.verdict = "ours" }', "1", *(functions.log_group(each) for each in _VERDICTS))
+        self._alarm("FailedThroughUs", ours, 1, "Documents failed for a reason that is ours, not the document's")
         self._alarm("PipelineTimedOut", machine.metric_timed_out(period=_WINDOW), 1, "A document's ingestion did not end")
+        age, sweeps = "$.oldest_unfinished_seconds", functions.log_group("housekeeping")
+        oldest = self._count("OldestUnfinished", f"{{ {age} >= 0 }}", age, sweeps, statistic="Maximum")
+        self._alarm("OldestUnfinished", oldest, _UNFINISHED_SECONDS, "A document has been unfinished for six hours")
 
-    def watch_functions(self, functions: dict[str, lambda_.Function]) -> None:
-        """Uncaught errors of each function."""
-        for name, function in functions.items():
-            metric = function.metric_errors(period=_WINDOW)
-            self._alarm(f"{name.capitalize()}Errors", metric, _FUNCTION_ERRORS, f"The {name} function fails")
+    def watch_functions(self, functions: Functions) -> None:
+        """Uncaught errors of each function, but for the pipeline's steps, which raise what is wrong with a document."""
+        for name, function in functions.all().items():
+            if name in _STEPS:
+                continue
+            window, threshold = (_SCHEDULED_WINDOW, _SCHEDULED_ERRORS) if name in _SCHEDULED else (_WINDOW, _FUNCTION_ERRORS)
+            metric = function.metric_errors(period=window)
+            self._alarm(f"{name.capitalize()}Errors", metric, threshold, f"The {name} function fails")
 
     def watch_api(self, api: apigateway.RestApi) -> None:
         """The share of requests answered 5xx, throttled ones left out."""
         metric = api.metric_server_error(period=_WINDOW, statistic="Average")
         self._alarm("ApiServerErrors", metric, _API_ERRORS_PERCENT / 100, "The API answers 5xx")
+
+    def _count(self, name: str, pattern: str, value: str, *groups: logs.ILogGroup, statistic: str = "Sum") -> cloudwatch.IMetric:
+        """A metric of the JSON log lines that fit `pattern`."""
+        for number, group in enumerate(groups):
+            logs.MetricFilter(
+                self,
+                f"{name}Filter{number or ''}",
+                log_group=group,
+                filter_pattern=logs.FilterPattern.literal(pattern),
+                metric_namespace=_NAMESPACE,
+                metric_name=name,
+                metric_value=value,
+            )
+        return cloudwatch.Metric(namespace=_NAMESPACE, metric_name=name, period=_WINDOW, statistic=statistic)
 
     def _alarm(self, name: str, metric: cloudwatch.IMetric, threshold: float, description: str) -> None:
         alarm = cloudwatch.Alarm(

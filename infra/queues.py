@@ -7,18 +7,23 @@ from constructs import Construct
 _ATTEMPTS = 5
 
 
+def dead_letter_queue(scope: Construct, name: str) -> sqs.Queue:
+    """Where a message waits two weeks for somebody to look."""
+    return sqs.Queue(
+        scope,
+        name,
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        retention_period=Duration.days(14),
+    )
+
+
 class QueueWithDeadLetters(Construct):
     """Encrypted, TLS only. `visibility`: six times its consumer's timeout."""
 
     def __init__(self, scope: Construct, name: str, *, visibility: Duration) -> None:
         super().__init__(scope, name)
-        self.dead_letters = sqs.Queue(
-            self,
-            "DeadLetters",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-        )
+        self.dead_letters = dead_letter_queue(self, "DeadLetters")
         self.queue = sqs.Queue(
             self,
             "Queue",

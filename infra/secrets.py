@@ -9,22 +9,28 @@ from infra.areas import AREAS, FUNCTIONS
 from infra.functions import Functions
 
 KEYRING = "atrium/keyring"
+JWKS = "atrium/jwks"
 OPERATOR = "atrium/operator"
 PROVIDERS = "atrium/providers/"
 
 
 class Secrets(Construct):
-    """Reads of the keyring for the API, of provider keys for the functions that call models, creation for `migrate`."""
+    """Reads of the keyring for the API, of provider keys for the functions that call models, creation for `migrate`.
+
+    `system` answers whoever asks and signs nothing: it reads the public keys alone.
+    """
 
     def __init__(self, scope: Construct, name: str, *, functions: Functions) -> None:
         super().__init__(scope, name)
         for area in AREAS:
-            _allow(functions, area.name, ["GetSecretValue"], [f"{KEYRING}{_SUFFIX}"])
+            secret = JWKS if area.name == "system" else KEYRING
+            _allow(functions, area.name, ["GetSecretValue"], [f"{secret}{_SUFFIX}"])
         for function in FUNCTIONS:
             if function.provider_keys:
                 _allow(functions, function.name, ["GetSecretValue"], [f"{PROVIDERS}*"])
         # A secret that is not there yet has no suffix: with the exact pattern its absence would read as "access denied".
-        _allow(functions, "migrate", ["CreateSecret", "GetSecretValue"], [f"{KEYRING}*", f"{OPERATOR}*"])
+        _allow(functions, "migrate", ["CreateSecret", "GetSecretValue"], [f"{KEYRING}*", f"{OPERATOR}*", f"{JWKS}*"])
+        _allow(functions, "migrate", ["PutSecretValue"], [f"{JWKS}*"])
 
 
 # Secrets Manager ends every ARN in a hyphen and six characters of its own.

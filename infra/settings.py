@@ -76,6 +76,9 @@ class Settings(BaseModel):
     models: str = Field(default="", pattern=r"^$|^\s*\{")
     openai_base_url: str = "https://api.openai.com/v1"
 
+    # Minutes between two looks at stuck documents and open erasures. 0: 5, or 60 where Aurora may pause, which a look ends.
+    sweep_minutes: int = Field(default=0, ge=0, le=1440)
+
     # Documents that are ingested side by side; 2 is the least that SQS's event source mapping takes.
     ingest_concurrency: int = Field(default=10, ge=2, le=1000)
 
@@ -92,6 +95,12 @@ class Settings(BaseModel):
     def local(self) -> bool:
         """Whether this is the stack of the local cloud."""
         return self.target == "local"
+
+    @property
+    def sweep_interval(self) -> int:
+        """Minutes between two sweeps."""
+        pauses = not self.local and self.aurora_min_capacity == 0
+        return self.sweep_minutes or (60 if pauses else 5)
 
     @property
     def registration_mode(self) -> str:

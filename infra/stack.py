@@ -8,11 +8,12 @@ from infra.artifacts import Artifacts
 from infra.database import Aurora, Database, EmbeddedPostgres
 from infra.events import Events
 from infra.functions import Functions
+from infra.housekeeping import Housekeeping
 from infra.ingestion import Ingestion
 from infra.migration import Migration
 from infra.monitoring import Monitoring
 from infra.network import Network
-from infra.secrets import KEYRING, OPERATOR, PROVIDERS, Secrets
+from infra.secrets import JWKS, KEYRING, OPERATOR, PROVIDERS, Secrets
 from infra.settings import LocalCloud, Settings
 from infra.storage import Storage
 from infra.workflows import DocumentPipeline
@@ -50,10 +51,12 @@ class AtriumStack(Stack):
         api.serve(functions)
         Migration(self, "Migration", settings=settings, functions=functions, database=database)
 
+        housekeeping = Housekeeping(self, "Housekeeping", settings=settings, functions=functions)
+
         monitoring = Monitoring(self, "Monitoring", settings=settings)
-        monitoring.watch_dead_letters(ingestion.dead_letters | events.dead_letters)
-        monitoring.watch_pipeline(pipeline.machine)
-        monitoring.watch_functions(functions.all())
+        monitoring.watch_dead_letters(ingestion.dead_letters | events.dead_letters | housekeeping.dead_letters)
+        monitoring.watch_pipeline(pipeline.machine, functions)
+        monitoring.watch_functions(functions)
         monitoring.watch_api(api.rest)
 
         self._outputs(
@@ -93,7 +96,9 @@ def _environment(
         "INGEST_QUEUE_URL": ingestion.queue.queue_url,
         "OUTBOX_QUEUE_URL": events.outbox_queue.queue_url,
         "EVENT_BUS": events.bus.event_bus_name,
+        "INGEST_DLQ_URL": ingestion.dead_letters["Ingest"].queue_url,
         "KEYRING_SECRET": KEYRING,
+        "JWKS_SECRET": JWKS,
         "OPERATOR_SECRET": OPERATOR,
         "PROVIDER_SECRET_PREFIX": PROVIDERS,
         "PUBLIC_URL": api.public_url,

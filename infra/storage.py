@@ -33,10 +33,13 @@ _EVERYTHING = ("drop", "uploads", "work", "text")
 # A document may be deleted at any time: whichever step comes next removes what it left, wherever that is.
 ACCESS: dict[str, Access] = {
     "documents": Access(read=("drop", "uploads"), write=("uploads",), delete=_EVERYTHING),
-    "ingest": Access(read=("drop", "uploads"), delete=("uploads",)),
+    "ingest": Access(read=("drop", "uploads"), delete=("drop", "uploads")),
     "extract": Access(read=("drop", "uploads", "work"), write=("work", "text"), delete=_EVERYTHING),
     "embed": Access(read=("work",), write=("work",), delete=_EVERYTHING),
     "publish": Access(read=("work",), delete=_EVERYTHING),
+    # A tenant that is erased, and what deleted documents left.
+    "auth": Access(delete=_EVERYTHING),
+    "housekeeping": Access(delete=_EVERYTHING),
 }
 
 

@@ -35,8 +35,9 @@ class DocumentPipeline(Construct):
                 actions=["lambda:InvokeFunction"], resources=[function.function_arn for function in steps.values()]
             )
         )
-        functions["ingest"].add_environment("PIPELINE_ARN", self.machine.state_machine_arn)
-        self.machine.grant_start_execution(functions["ingest"])
+        for starter in ("ingest", "housekeeping"):
+            functions[starter].add_environment("PIPELINE_ARN", self.machine.state_machine_arn)
+            self.machine.grant_start_execution(functions[starter])
         reason = "X-Ray and CloudWatch's log delivery know no narrower resource for these actions."
         acknowledge(self.machine.role, reason, "AwsSolutions-IAM5[Resource::*]")
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from atrium.db.migrations import MigrationRefused
@@ -12,6 +13,7 @@ from atrium.kernel.settings import Settings
 from atrium.ports.keyring import Keyring, new_keyring
 from atrium.ports.secrets import Secrets
 from atrium.tenancy.keys import ApiKeyText, key_mac, new_key, parse_key
+from atrium.tenancy.tokens import jwks
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,9 @@ async def prepare(settings: Settings, secrets: Secrets, migrator: Migrator, spac
     keyring = Keyring.from_json(await _secret(secrets, settings.keyring_secret, new_keyring))
     operator = await _operator_key(secrets, settings.operator_secret)
     pepper = keyring.pepper[0]
-    await migrator.set_operator_key(key_id=operator.key_id, mac=key_mac(pepper, operator), pepper_kid=pepper.kid)
+    digest = sha256(operator.text.encode()).digest()
+    await migrator.set_operator_key(key_id=operator.key_id, mac=key_mac(pepper, operator), pepper_kid=pepper.kid, digest=digest)
+    await _publish_keys(secrets, settings.jwks_secret, keyring)
     return Report(tuple(applied), tuple(space.model for space in declared), operator.key_id)
 
 
@@ -42,6 +46,13 @@ async def _master_login(settings: Settings, secrets: Secrets) -> tuple[str, str]
         return settings.database_user, settings.database_password
     login: dict[str, Any] = json.loads(await secrets.get(settings.database_master_secret))
     return str(login["username"]), str(login["password"])
+
+
+async def _publish_keys(secrets: Secrets, name: str, keyring: Keyring) -> None:
+    """The public half of the signing keys, for `system`, which holds no key."""
+    published = json.dumps(jwks(keyring))
+    if await _secret(secrets, name, lambda: published) != published:
+        await secrets.put(name, published)
 
 
 async def _operator_key(secrets: Secrets, name: str) -> ApiKeyText:

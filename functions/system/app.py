@@ -4,9 +4,10 @@ from fastapi import FastAPI
 
 from atrium.runtime import Runtime
 from atrium.web.app import create_area
-from functions.system.routes import documentation, health, health_aliases, keys
+from functions.system.routes import documentation, health, health_aliases, keys, metrics, metrics_aliases
 
 
 def create_app(runtime: Runtime | None = None) -> FastAPI:
-    """Health, documentation and public keys, at the root; /api/v1/health answers as /health does."""
-    return create_area("system", health, health_aliases, documentation, keys, runtime=runtime, prefix="")
+    """Health, metrics, documentation and public keys, at the root; /api/v1/health and /api/v1/metrics answer as those do."""
+    routers = (health, health_aliases, documentation, keys, metrics, metrics_aliases)
+    return create_area("system", *routers, runtime=runtime, prefix="")

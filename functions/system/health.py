@@ -58,7 +58,7 @@ async def _ask(runtime: Runtime) -> Ready:
     probes: dict[str, Awaitable[object]] = {
         "database": runtime.database.ready(),
         "queue": runtime.ingest_queue.reachable(),
-        "secrets": runtime.keyring.get(refresh=True),
+        "secrets": runtime.public_keys.get(refresh=True),
     }
     results = await asyncio.gather(*(_check(probe) for probe in probes.values()))
     checks = dict(zip(probes, results, strict=True))

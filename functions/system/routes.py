@@ -1,12 +1,16 @@
-"""Routes of the system area; all are public."""
+"""Routes of the system area: all are public but the metrics, which are the operator's."""
 
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from atrium.housekeeping.figures import Figures
+from atrium.housekeeping.openmetrics import CONTENT_TYPE
+from atrium.housekeeping.operator import OperatorDoor
+from atrium.kernel.principal import Operator
 from atrium.runtime import Runtime
-from atrium.tenancy.tokens import jwks
+from atrium.web.auth import SECURITY_SCHEMES, api_key_of
 from atrium.web.problems import problem_responses
 from atrium.web.routing import area_router
 from functions.system import pages
@@ -17,6 +21,8 @@ health = area_router(tags=["system"])
 health_aliases = area_router(prefix="/api/v1")
 documentation = area_router()
 keys = area_router(tags=["system"])
+metrics = area_router(tags=["system"])
+metrics_aliases = area_router(prefix="/api/v1")
 
 
 async def runtime(request: Request) -> Runtime:
@@ -34,8 +40,32 @@ async def readiness(request: Request) -> Readiness:
     return known
 
 
+async def operator(request: Request) -> Operator:
+    """The operator, by `X-API-Key` or `Authorization: Bearer`; nobody else, tenants' admins included, gets in."""
+    parts: Runtime = request.app.state.runtime
+    return await OperatorDoor(parts.database, parts.settings.rate_limit_public).admit(_presented(request))
+
+
+def _presented(request: Request) -> str | None:
+    """The key that the request carries, wherever an API key may stand."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return api_key_of(request) or (token.strip() if scheme.lower() == "bearer" else None)
+
+
+async def platform_figures(request: Request) -> Figures:
+    """The application's one."""
+    state = request.app.state
+    if not hasattr(state, "figures"):
+        parts: Runtime = state.runtime
+        queues = {"ingest": parts.ingest_queue, "ingest-dead-letters": parts.ingest_dead_letters}
+        state.figures = Figures(parts.database, queues)
+    known: Figures = state.figures
+    return known
+
+
 Parts = Annotated[Runtime, Depends(runtime)]
 Probe = Annotated[Readiness, Depends(readiness)]
+Numbers = Annotated[Figures, Depends(platform_figures)]
 _UNREADY: dict[int | str, dict[str, Any]] = {503: {"model": Ready, "description": "Some part is not; `reason` says what."}}
 
 
@@ -64,7 +94,21 @@ async def ready(probe: Probe, response: Response) -> Ready:
 async def signing_keys(parts: Parts, response: Response) -> dict[str, list[dict[str, str]]]:
     """The public keys of access tokens, as a JWK set."""
     response.headers["Cache-Control"] = "public, max-age=300"
-    return jwks(await parts.keyring.get())
+    return await parts.public_keys.get()
+
+
+@metrics_aliases.get("/metrics", include_in_schema=False, dependencies=[Depends(operator)])
+@metrics.get(
+    "/metrics",
+    name="metrics",
+    response_class=Response,
+    responses=problem_responses([401, 429, 503]) | {200: {"content": {CONTENT_TYPE: {"schema": {"type": "string"}}}}},
+    dependencies=[Depends(operator)],
+    openapi_extra={"security": [{name: []} for name in SECURITY_SCHEMES]},
+)
+async def tell_metrics(figures: Numbers) -> Response:
+    """The deployment in numbers, all tenants together, as OpenMetrics text at most five seconds old. Takes the operator's key."""
+    return Response(await figures.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
 @documentation.get("/", include_in_schema=False)

@@ -49,11 +49,6 @@ def test_statements_end_before_their_function(aws: Template) -> None:
         assert float(function["Environment"]["Variables"]["DATABASE_STATEMENT_TIMEOUT"]) < function["Timeout"], name
 
 
-def test_only_the_pipelines_starter_knows_the_pipeline(aws: Template) -> None:
-    knowing = {name for name, each in aws.functions().items() if "PIPELINE_ARN" in each["Environment"]["Variables"]}
-    assert knowing == {"ingest"}
-
-
 def test_nothing_secret_is_in_a_variable_of_an_account(aws: Template) -> None:
     for function in aws.functions().values():
         assert "DATABASE_PASSWORD" not in function["Environment"]["Variables"]

@@ -7,6 +7,8 @@ from infra.storage import ACCESS
 from tests.infra.template import Template, as_list
 
 NAMES = [each.name for each in FUNCTIONS]
+# What arrives is started, and what is stuck is started again.
+STARTERS = {"ingest", "housekeeping"}
 # AWS knows no narrower resource for these.
 UNSCOPED = {
     "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
@@ -43,25 +45,32 @@ def test_only_migrate_reads_the_master_secret(aws: Template) -> None:
     assert readers == {"migrate"}
 
 
-def test_functions_log_in_as_the_application_and_migrate_as_the_owner(aws: Template) -> None:
+def test_functions_log_in_as_the_application_and_few_as_somebody_else(aws: Template) -> None:
     users = {name: [arn.rsplit("/", 1)[1] for arn in aws.allowed(name, "rds-db:connect")] for name in NAMES}
-    assert users.pop("migrate") == ["atrium_migrator"]
+    assert users.pop("migrate") == users.pop("indexing") == ["atrium_migrator"]
+    assert users.pop("housekeeping") == ["atrium_app", "atrium_relay"]
     assert all(logins == ["atrium_app"] for logins in users.values())
+    assert aws.function("housekeeping")["Environment"]["Variables"]["DATABASE_USER"] == "atrium_app"
+    assert aws.function("indexing")["Environment"]["Variables"]["DATABASE_USER"] == "atrium_migrator"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_secrets_go_to_those_who_use_them(aws: Template, name: str) -> None:
     readable = {arn.rsplit("secret:", 1)[1] for arn in aws.allowed(name, "secretsmanager:GetSecretValue") if "secret:" in arn}
     expected = {"atrium/keyring-??????"} if name in {area.name for area in AREAS} else set()
+    if name == "system":
+        expected = {"atrium/jwks-??????"}
     if name in {"rag", "embed"}:
         expected.add("atrium/providers/*")
     if name == "migrate":
-        expected = {"atrium/keyring*", "atrium/operator*"}
+        expected = {"atrium/keyring*", "atrium/operator*", "atrium/jwks*"}
     assert readable == expected
 
 
 def test_only_migrate_makes_secrets(aws: Template) -> None:
     assert [name for name in NAMES if aws.allowed(name, "secretsmanager:CreateSecret")] == ["migrate"]
+    (published,) = aws.allowed("migrate", "secretsmanager:PutSecretValue")
+    assert published.endswith("secret:atrium/jwks*")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -75,5 +84,6 @@ def test_objects_are_reached_by_prefix_as_the_table_says(aws: Template, name: st
         assert [arn.split("/")[1] for arn in aws.allowed(name, action)] == sorted(prefixes), action
 
 
-def test_the_pipeline_is_started_by_ingest_alone(aws: Template) -> None:
-    assert [name for name in NAMES if aws.allowed(name, "states:StartExecution")] == ["ingest"]
+def test_the_pipeline_is_started_by_those_alone_who_know_it(aws: Template) -> None:
+    knowing = {name for name in NAMES if "PIPELINE_ARN" in aws.function(name)["Environment"]["Variables"]}
+    assert {name for name in NAMES if aws.allowed(name, "states:StartExecution")} == knowing == STARTERS

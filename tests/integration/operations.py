@@ -42,3 +42,7 @@ PRIVATE: Final = {
     "stream_answer": "POST /api/v1/query",
     "query_sync": "POST /api/v1/query/sync",
 }
+# The deployment's operator alone; tenants' credentials are as good as none.
+OPERATOR: Final = {
+    "metrics": "GET /metrics",
+}

@@ -24,7 +24,7 @@ from atrium.web.idempotency import HEADER
 from infra.openapi import area_apps
 from tests.factories.auth import UNLIMITED, LocalRuntime, WholeApi, bearer, client, make_key, register
 from tests.factories.cluster import Cluster
-from tests.integration.operations import DOCUMENT, OPERATIONS, PRIVATE, PUBLIC
+from tests.integration.operations import DOCUMENT, OPERATIONS, OPERATOR, PRIVATE, PUBLIC
 
 # A schema cannot say everything. The statuses, beside success, that a request valid by its schema may get, and why.
 _UNSTORABLE: Final = {"400": "a text with NUL or a lone surrogate"}
@@ -51,6 +51,7 @@ REFUSALS: Final[dict[str, dict[str, str]]] = {
     "query": _ASKED,
     "stream_answer": _ASKED,
     "query_sync": _ASKED,
+    "metrics": {"401": "a tenant's credentials"},
 }
 # Everything else takes whatever is valid.
 _EXTRA: Final = frozenset({"400", "413", "415", "422"})
@@ -188,7 +189,7 @@ def _make_unique(headers: Any) -> None:
 
 
 def test_every_operation_of_this_release_is_asked() -> None:
-    assert {name: f"{method} {path}" for name, (method, path, _) in OPERATIONS.items()} == PUBLIC | PRIVATE
+    assert {name: f"{method} {path}" for name, (method, path, _) in OPERATIONS.items()} == PUBLIC | PRIVATE | OPERATOR
     asked = {found.ok().definition.raw["operationId"] for found in schema.get_all_operations() if isinstance(found, Ok)}
     assert asked == set(OPERATIONS)
     assert set(REFUSALS) <= asked
@@ -201,4 +202,5 @@ def test_valid_data_is_refused_for_declared_reasons_only(name: str) -> None:
     assert refused <= set(operation["responses"])
     assert ("404" in refused) == ("{id}" in path)
     # Of the rest only these: an e-mail can be taken, and who is not known yet can be somebody else.
-    assert refused - {"404"} - _EXTRA <= {"register": {"409"}, "login": {"401"}, "refresh": {"401"}}.get(name, set())
+    known = {"register": {"409"}, "login": {"401"}, "refresh": {"401"}, "metrics": {"401"}}
+    assert refused - {"404"} - _EXTRA <= known.get(name, set())

@@ -18,7 +18,7 @@ from atrium.kernel.settings import Settings
 from infra.openapi import area_apps
 from tests.factories.auth import UNLIMITED, LocalRuntime, WholeApi, bearer, client, make_key, register
 from tests.factories.documents import World as DocumentWorld
-from tests.integration.operations import OPERATIONS, PRIVATE, PUBLIC
+from tests.integration.operations import OPERATIONS, OPERATOR, PRIVATE, PUBLIC
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ async def _published(runtime: LocalRuntime, session: dict[str, Any]) -> str:
 
 
 def test_the_document_has_this_releases_operations_and_no_other() -> None:
-    assert {name: f"{method} {path}" for name, (method, path, _) in OPERATIONS.items()} == PUBLIC | PRIVATE
+    assert {name: f"{method} {path}" for name, (method, path, _) in OPERATIONS.items()} == PUBLIC | PRIVATE | OPERATOR
 
 
 def test_every_private_operation_is_in_the_table() -> None:
@@ -105,6 +105,14 @@ def test_what_is_public_is_meant_to_be() -> None:
 async def test_nobody_is_401(world: World, name: str) -> None:
     answer = await world.ask(name, {}, str(new_id()))
     assert (answer.status_code, answer.json()["type"]) == (401, "urn:atrium:problem:unauthenticated")
+
+
+@pytest.mark.parametrize("name", sorted(OPERATOR))
+async def test_a_tenants_admin_is_not_the_operator(world: World, name: str) -> None:
+    method, path, _ = OPERATIONS[name]
+    for headers in ({}, world.first):
+        answer = await world.http.request(method, path, headers=headers)
+        assert (answer.status_code, answer.json()["type"]) == (401, "urn:atrium:problem:unauthenticated")
 
 
 @pytest.mark.parametrize("name", ADDRESSED)

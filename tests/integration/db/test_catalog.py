@@ -25,6 +25,8 @@ RELAY_POLICIES = {
     ("refresh_tokens", "*"),
     ("idempotency_keys", "*"),
     ("api_keys", "*"),
+    ("invitations", "*"),
+    ("password_resets", "*"),
 }
 RELAY_RIGHTS = {
     "outbox": "DELETE,SELECT,UPDATE",
@@ -33,16 +35,18 @@ RELAY_RIGHTS = {
     "refresh_tokens": "DELETE",
     "idempotency_keys": "DELETE",
     "api_keys": "DELETE",
+    "invitations": "DELETE",
+    "password_resets": "DELETE",
 }
 # Where it may not read whole rows: nothing secret, nothing of a document's content.
 RELAY_COLUMNS = {
     "documents": {"tenant_id", "id", "deleted_at", "objects_removed_at"},
-    "document_versions": {
-        "tenant_id", "document_id", "version", "status", "created_at", "updated_at", "upload_expires_at", "waiting_since",
-    },
+    "document_versions": {"tenant_id", "document_id", "status", "created_at", "updated_at"},
     "refresh_tokens": {"ctid", "tenant_id", "family_id", "parent_id", "idle_expires_at"},
     "idempotency_keys": {"ctid", "expires_at"},
     "api_keys": {"ctid", "expires_at", "revoked_at"},
+    "invitations": {"ctid", "expires_at"},
+    "password_resets": {"ctid", "expires_at"},
 }  # fmt: skip
 # Unique over the whole deployment, because they are looked up before a tenant is known.
 GLOBAL_KEYS = {"users_email", "refresh_tokens_hash", "api_keys_key_id", "invitations_hash", "password_resets_hash"}

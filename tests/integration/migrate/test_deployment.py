@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from atrium.db.migrations import MigrationRefused, read_migrations
 from atrium.db.migrator import Space
 from atrium.kernel.settings import Settings
-from atrium.ports.keyring import Keyring
+from atrium.ports.keyring import Keyring, new_keyring
 from atrium.tenancy.keys import key_mac, new_key, parse_key
 from functions.migrate.deployment import Report, prepare
 from infra.local.postgres import MASTER
@@ -36,13 +37,15 @@ class Deployment:
 
     def operator_keys(self) -> list[tuple[Any, ...]]:
         with self.cluster.superuser(self.name) as connection:
-            return connection.execute("SELECT key_id, mac, pepper_kid, revoked_at IS NULL FROM atrium.operator_keys").fetchall()
+            return connection.execute(
+                "SELECT key_id, mac, pepper_kid, digest, revoked_at IS NULL FROM atrium.operator_keys"
+            ).fetchall()
 
     def expected_key(self) -> tuple[Any, ...]:
         key = parse_key(self.secrets.values["atrium/operator"])
         pepper = Keyring.from_json(self.secrets.values["atrium/keyring"]).pepper[0]
         assert key is not None
-        return key.key_id, key_mac(pepper, key), pepper.kid, True
+        return key.key_id, key_mac(pepper, key), pepper.kid, sha256(key.text.encode()).digest(), True
 
 
 @pytest.fixture
@@ -91,7 +94,7 @@ async def test_a_lost_secret_makes_a_new_key_and_the_old_one_opens_nothing(deplo
     old = deployment.expected_key()
     del deployment.secrets.values["atrium/operator"]
     await deployment.prepare()
-    assert sorted(deployment.operator_keys()) == sorted([(*old[:3], False), deployment.expected_key()])
+    assert sorted(deployment.operator_keys()) == sorted([(*old[:-1], False), deployment.expected_key()])
 
 
 async def test_a_secret_that_is_no_key_is_refused(deployment: Deployment) -> None:
@@ -108,3 +111,14 @@ async def test_without_a_master_secret_the_function_is_the_master(deployment: De
     }
     report = await deployment.prepare(deployment.settings.model_copy(update=login))
     assert report.applied
+
+
+async def test_the_public_keys_are_published_and_follow_a_rotation(deployment: Deployment) -> None:
+    await deployment.prepare()
+    ring = json.loads(deployment.secrets.values["atrium/keyring"])
+    ring["signing"].insert(0, json.loads(new_keyring())["signing"][0])
+    deployment.secrets.values["atrium/keyring"] = json.dumps(ring)
+    await deployment.prepare()
+    published = json.loads(deployment.secrets.values["atrium/jwks"])["keys"]
+    assert [key["kid"] for key in published] == [key["kid"] for key in ring["signing"]]
+    assert all(key.keys() == {"kty", "crv", "alg", "use", "kid", "x"} for key in published)

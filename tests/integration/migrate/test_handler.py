@@ -36,7 +36,7 @@ def test_the_trigger_gets_a_report_without_secrets(
     assert (first["applied"][0], second["applied"]) == ("0001_foundation", [])
     assert first["operator_key_id"] == second["operator_key_id"]
     assert secrets.values["atrium/operator"] not in json.dumps(first)
-    assert secrets.values.keys() == {"atrium/keyring", "atrium/operator"}
+    assert secrets.values.keys() == {"atrium/keyring", "atrium/operator", "atrium/jwks"}
     said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert {(line["service"], line["level"], line["message"]) for line in said} == {("migrate", "INFO", "prepared")}
     assert [line["applied"] for line in said] == [first["applied"], second["applied"]]

@@ -88,10 +88,11 @@ class Migrator:
                 except (psycopg.errors.RaiseException, psycopg.errors.UniqueViolation) as exc:
                     raise MigrationRefused(exc.diag.message_primary or "an embedding space cannot be declared") from exc
 
-    async def set_operator_key(self, *, key_id: str, mac: bytes, pepper_kid: str) -> None:
-        """Make this the deployment's one operator key; any other is revoked."""
+    async def set_operator_key(self, *, key_id: str, mac: bytes, pepper_kid: str, digest: bytes) -> None:
+        """Make this the deployment's one operator key; any other is revoked. `digest`: SHA-256 of its text."""
+        row = {"key_id": key_id, "mac": mac, "pepper_kid": pepper_kid, "digest": digest}
         async with self._connection() as connection, connection.transaction():
-            await connection.execute(queries.put_operator_key, {"key_id": key_id, "mac": mac, "pepper_kid": pepper_kid})
+            await connection.execute(queries.put_operator_key, row)
             await connection.execute(queries.revoke_other_operator_keys, {"key_id": key_id})
 
     @asynccontextmanager

@@ -43,8 +43,8 @@ CALL atrium.declare_embedding_space(%(id)s::smallint, %(model)s, %(dimensions)s,
 
 -- name: put_operator_key
 -- The operator's key as it is in the secret store.
-INSERT INTO atrium.operator_keys (key_id, mac, pepper_kid) VALUES (%(key_id)s, %(mac)s, %(pepper_kid)s)
-ON CONFLICT (key_id) DO UPDATE SET mac = excluded.mac, pepper_kid = excluded.pepper_kid, revoked_at = NULL;
+INSERT INTO atrium.operator_keys (key_id, mac, pepper_kid, digest) VALUES (%(key_id)s, %(mac)s, %(pepper_kid)s, %(digest)s)
+ON CONFLICT (key_id) DO UPDATE SET mac = excluded.mac, pepper_kid = excluded.pepper_kid, digest = excluded.digest, revoked_at = NULL;
 
 -- name: revoke_other_operator_keys
 -- A key that is no longer in the secret store opens nothing: deleting the secret and deploying rotates it.

@@ -579,6 +579,7 @@ CREATE FUNCTION atrium.platform_figures() RETURNS TABLE(name text, label text, v
 #variable_conflict use_column
 DECLARE
     space   record;
+    leaf    regclass;
     chunks  double precision;
 BEGIN
     RETURN QUERY SELECT 'tenants', '', count(*)::float8 FROM tenants;
@@ -597,9 +598,11 @@ BEGIN
     RETURN QUERY SELECT 'database_size', '', pg_database_size(current_database())::float8;
     FOR space IN SELECT s.id, s.model FROM embedding_spaces s ORDER BY s.id LOOP
         -- Counting millions takes seconds; the planner's estimate is good enough for those.
-        SELECT c.reltuples INTO chunks FROM pg_class c WHERE c.oid = space_partition(space.id);
+        leaf := to_regclass('atrium.chunks_' || space.id);
+        CONTINUE WHEN leaf IS NULL;
+        SELECT c.reltuples INTO chunks FROM pg_class c WHERE c.oid = leaf;
         IF chunks < 100000 THEN
-            EXECUTE format('SELECT count(*) FROM %s', space_partition(space.id)) INTO chunks;
+            EXECUTE format('SELECT count(*) FROM %s', leaf) INTO chunks;
         END IF;
         RETURN QUERY SELECT 'chunks', space.model, chunks;
     END LOOP;
@@ -983,9 +986,14 @@ CREATE TABLE atrium.document_versions (
     started_at timestamp with time zone,
     chunking jsonb,
     password bytea,
+    ocr_pages integer,
+    ocr_confidence real,
+    ocr_poor_pages integer[] DEFAULT '{}'::integer[] NOT NULL,
     CONSTRAINT document_versions_check CHECK (((status = 'failed'::text) = (error_type IS NOT NULL))),
     CONSTRAINT document_versions_check1 CHECK (((status <> 'processing'::text) OR (stage IS NOT NULL))),
     CONSTRAINT document_versions_chunking_check CHECK ((jsonb_typeof(chunking) = 'object'::text)),
+    CONSTRAINT document_versions_ocr_confidence_check CHECK (((ocr_confidence >= (0)::double precision) AND (ocr_confidence <= (1)::double precision))),
+    CONSTRAINT document_versions_ocr_pages_check CHECK ((ocr_pages >= 0)),
     CONSTRAINT document_versions_progress_check CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
     CONSTRAINT document_versions_sha256_check CHECK ((length(sha256) = 32)),
     CONSTRAINT document_versions_size_check CHECK ((size >= 0)),
@@ -1726,9 +1734,17 @@ CREATE POLICY relay ON atrium.erasures FOR SELECT TO atrium_relay USING (true);
 
 CREATE POLICY relay ON atrium.idempotency_keys TO atrium_relay USING (true) WITH CHECK (true);
 
+-- invitations relay
+
+CREATE POLICY relay ON atrium.invitations TO atrium_relay USING (true) WITH CHECK (true);
+
 -- outbox relay
 
 CREATE POLICY relay ON atrium.outbox TO atrium_relay USING (true) WITH CHECK (true);
+
+-- password_resets relay
+
+CREATE POLICY relay ON atrium.password_resets TO atrium_relay USING (true) WITH CHECK (true);
 
 -- refresh_tokens relay
 
@@ -2033,10 +2049,6 @@ GRANT SELECT(tenant_id) ON TABLE atrium.document_versions TO atrium_definer;
 
 GRANT SELECT(document_id) ON TABLE atrium.document_versions TO atrium_relay;
 
--- COLUMN document_versions.version
-
-GRANT SELECT(version) ON TABLE atrium.document_versions TO atrium_relay;
-
 -- COLUMN document_versions.status
 
 GRANT SELECT(status) ON TABLE atrium.document_versions TO atrium_relay;
@@ -2048,14 +2060,6 @@ GRANT SELECT(created_at) ON TABLE atrium.document_versions TO atrium_relay;
 -- COLUMN document_versions.updated_at
 
 GRANT SELECT(updated_at) ON TABLE atrium.document_versions TO atrium_relay;
-
--- COLUMN document_versions.upload_expires_at
-
-GRANT SELECT(upload_expires_at) ON TABLE atrium.document_versions TO atrium_relay;
-
--- COLUMN document_versions.waiting_since
-
-GRANT SELECT(waiting_since) ON TABLE atrium.document_versions TO atrium_relay;
 
 -- TABLE documents
 
@@ -2146,14 +2150,20 @@ GRANT SELECT(expires_at) ON TABLE atrium.idempotency_keys TO atrium_relay;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.invitations TO atrium_app;
 GRANT SELECT,DELETE ON TABLE atrium.invitations TO atrium_definer;
+GRANT DELETE ON TABLE atrium.invitations TO atrium_relay;
 
 -- COLUMN invitations.ctid
 
+GRANT SELECT(ctid) ON TABLE atrium.invitations TO atrium_relay;
 GRANT SELECT(ctid) ON TABLE atrium.invitations TO atrium_definer;
 
 -- COLUMN invitations.tenant_id
 
 GRANT SELECT(tenant_id) ON TABLE atrium.invitations TO atrium_definer;
+
+-- COLUMN invitations.expires_at
+
+GRANT SELECT(expires_at) ON TABLE atrium.invitations TO atrium_relay;
 
 -- TABLE operator_keys
 
@@ -2177,14 +2187,20 @@ GRANT SELECT(tenant_id) ON TABLE atrium.outbox TO atrium_definer;
 
 GRANT SELECT,DELETE ON TABLE atrium.password_resets TO atrium_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.password_resets TO atrium_definer;
+GRANT DELETE ON TABLE atrium.password_resets TO atrium_relay;
 
 -- COLUMN password_resets.ctid
 
+GRANT SELECT(ctid) ON TABLE atrium.password_resets TO atrium_relay;
 GRANT SELECT(ctid) ON TABLE atrium.password_resets TO atrium_definer;
 
 -- COLUMN password_resets.tenant_id
 
 GRANT SELECT(tenant_id) ON TABLE atrium.password_resets TO atrium_definer;
+
+-- COLUMN password_resets.expires_at
+
+GRANT SELECT(expires_at) ON TABLE atrium.password_resets TO atrium_relay;
 
 -- TABLE rate_buckets
 

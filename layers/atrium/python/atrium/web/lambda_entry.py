@@ -8,7 +8,14 @@ from fastapi import FastAPI
 
 LambdaHandler = Callable[[dict[str, Any], object], dict[str, Any]]
 # Everything else is base64, which API Gateway decodes only for its declared binary types.
-_TEXT: Final = ["text/", "application/json", "application/problem+json", "application/jwk-set+json", "application/javascript"]
+_TEXT: Final = [
+    "text/",
+    "application/json",
+    "application/problem+json",
+    "application/jwk-set+json",
+    "application/javascript",
+    "application/openmetrics-text",
+]
 
 
 def mangum_handler(app: FastAPI) -> LambdaHandler:

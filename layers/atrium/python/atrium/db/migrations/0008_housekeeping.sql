@@ -28,7 +28,7 @@ CREATE POLICY relay ON atrium.documents FOR SELECT TO atrium_relay USING (true);
 GRANT SELECT (tenant_id, id, deleted_at, objects_removed_at) ON atrium.documents TO atrium_relay;
 -- Of versions it reads whether they are stuck, no longer what they are.
 REVOKE SELECT ON atrium.document_versions FROM atrium_relay;
-GRANT SELECT (tenant_id, document_id, version, status, created_at, updated_at, upload_expires_at, waiting_since)
+GRANT SELECT (tenant_id, document_id, status, created_at, updated_at)
     ON atrium.document_versions TO atrium_relay;
 
 -- What expires. The relay deletes these rows and reads nothing of them but their times.
@@ -39,6 +39,10 @@ CREATE POLICY relay ON atrium.idempotency_keys FOR ALL TO atrium_relay USING (tr
 GRANT SELECT (ctid, expires_at), DELETE ON atrium.idempotency_keys TO atrium_relay;
 CREATE POLICY relay ON atrium.api_keys FOR ALL TO atrium_relay USING (true) WITH CHECK (true);
 GRANT SELECT (ctid, expires_at, revoked_at), DELETE ON atrium.api_keys TO atrium_relay;
+CREATE POLICY relay ON atrium.invitations FOR ALL TO atrium_relay USING (true) WITH CHECK (true);
+GRANT SELECT (ctid, expires_at), DELETE ON atrium.invitations TO atrium_relay;
+CREATE POLICY relay ON atrium.password_resets FOR ALL TO atrium_relay USING (true) WITH CHECK (true);
+GRANT SELECT (ctid, expires_at), DELETE ON atrium.password_resets TO atrium_relay;
 CREATE INDEX outbox_published ON atrium.outbox (published_at) WHERE published_at IS NOT NULL;
 
 -- As before, and an erasure can remove the rows.
@@ -151,6 +155,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     space   record;
+    leaf    regclass;
     chunks  double precision;
 BEGIN
     RETURN QUERY SELECT 'tenants', '', count(*)::float8 FROM tenants;
@@ -169,9 +174,11 @@ BEGIN
     RETURN QUERY SELECT 'database_size', '', pg_database_size(current_database())::float8;
     FOR space IN SELECT s.id, s.model FROM embedding_spaces s ORDER BY s.id LOOP
         -- Counting millions takes seconds; the planner's estimate is good enough for those.
-        SELECT c.reltuples INTO chunks FROM pg_class c WHERE c.oid = space_partition(space.id);
+        leaf := to_regclass('atrium.chunks_' || space.id);
+        CONTINUE WHEN leaf IS NULL;
+        SELECT c.reltuples INTO chunks FROM pg_class c WHERE c.oid = leaf;
         IF chunks < 100000 THEN
-            EXECUTE format('SELECT count(*) FROM %s', space_partition(space.id)) INTO chunks;
+            EXECUTE format('SELECT count(*) FROM %s', leaf) INTO chunks;
         END IF;
         RETURN QUERY SELECT 'chunks', space.model, chunks;
     END LOOP;

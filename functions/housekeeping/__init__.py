@@ -1,0 +1,1 @@
+"""Worker: keeps the deployment clean by schedule."""

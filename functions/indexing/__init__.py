@@ -1,0 +1,1 @@
+"""Worker: large tenants' own vector indexes, by schedule and as the owner of the tables."""
