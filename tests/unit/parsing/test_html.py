@@ -64,10 +64,41 @@ def test_a_table_of_data_is_rows_and_a_table_of_layout_is_not_there() -> None:
         "<form><select><option>noise</select><textarea>noise</textarea></form>",
         "<!-- noise -->",
         "<p><a href=/>noise</a></p>",
+        "<p><a href=/>noise</a> | <a href=/>noise</a></p>",
+        "<p style='visibility:hidden'>noise</p>",
+        "<div id=acme-cookie-bar>noise</div>",
+        "<div class=site_consent>noise</div>",
+        "<ul class=main-menu><li>noise</ul>",
     ],
 )
 def test_what_is_not_content_is_left_out(noise: str) -> None:
     assert _extract(f"<body>{noise}<p>The content of this page.</p></body>").text == "The content of this page."
+
+
+def test_who_owns_a_page_is_not_content_at_its_end() -> None:
+    page = "<p>© 2020 is the year the law changed.</p><p>Words.</p><p>© 1999-2025 Acme. All rights reserved.</p>"
+    assert _extract(page).text == "© 2020 is the year the law changed.\n\nWords."
+
+
+def test_a_name_that_means_furniture_does_not_when_it_is_most_of_the_page() -> None:
+    assert (
+        _extract("<div class='layout with-sidebar'><p>All the words of this page</p></div>").text == "All the words of this page"
+    )
+
+
+def test_a_form_in_a_table_is_no_table_of_data() -> None:
+    rows = "<tr><td>Name<td><input></tr><tr><td>Country<td><select><option>France<option>Spain</select></tr>"
+    assert _blocks(f"<p>Words</p><table>{rows}</table>") == [
+        ("paragraph", "Words", None),
+        ("paragraph", "Name", None),
+        ("paragraph", "Country", None),
+    ]
+
+
+def test_cells_hold_what_is_seen() -> None:
+    cell = "<td>One<script>noise</script><p>two</p><b>th</b>ree<br>four<svg><text>noise</text></svg>"
+    page = f"<table><tr><th>A<th>B</tr><tr>{cell}<td>5</tr></table>"
+    assert _blocks(page) == [("table", "A | B\nOne two three four | 5", None)]
 
 
 def test_a_long_run_of_links_is_a_menu_and_a_link_in_a_sentence_is_not() -> None:

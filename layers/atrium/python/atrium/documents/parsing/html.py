@@ -18,6 +18,8 @@ _XML_ENCODING = re.compile(rb"^\s*<\?xml[^>]{1,200}?encoding\s*=\s*[\"']([\w.-]{
 _CHARSET_WITHIN = 4096
 _MENU_RUN = 6
 _MENU_ITEM_CHARS = 60
+_LEGAL = re.compile(r"^\W*(?:©|\(c\)|copyright\b)|\ball rights reserved\b|alle rechte vorbehalten", re.IGNORECASE)
+_LEGAL_CHARS = 300
 
 
 class HtmlExtractor:
@@ -56,7 +58,10 @@ def _title(parser: "LexborHTMLParser") -> str | None:
 
 
 def _without_menus(blocks: list[HtmlBlock]) -> list[HtmlBlock]:
-    """Leave out short blocks that are nothing but links: at both ends of the page, and in long runs inside it."""
+    """Leave out short blocks that are nothing but links: at both ends of the page, and in long runs inside it.
+
+    So is who owns the page, at its end.
+    """
     kept: list[HtmlBlock] = []
     run: list[HtmlBlock] = []
     for block in blocks:
@@ -67,4 +72,6 @@ def _without_menus(blocks: list[HtmlBlock]) -> list[HtmlBlock]:
             kept += run
         run = []
         kept.append(block)
+    while len(kept) > 1 and len(kept[-1].text) <= _LEGAL_CHARS and _LEGAL.search(kept[-1].text):
+        kept.pop()
     return kept

@@ -33,6 +33,16 @@ _BLOCKS = _words(
     "html legend li main nav ol p pre search section summary table tbody td tfoot th thead tr ul"
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
+# Parts of names that mean the same, unless what is called so is a good part of the page ("layout with-sidebar").
+_NAME_PARTS = re.compile(
+    r"(?:^|[\s_-])(?:nav|navbar|menu|breadcrumbs?|sidebar|footer|cookies?|consent|gdpr|pagination|share|social|adverts?|ads|promo"
+    r"|newsletter|related|skip|popup|modal)(?:[\s_-]|$)"
+)
+_MAX_SHARE = 0.3
+_SEPARATOR_CHARS = 8  # text between links that may be no more than " | "
+_MAX_WEIGHED = 50  # elements whose share of the page is looked at: each look costs as much as they hold
+_CONTROLS = "input, select, textarea"
+_HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _AROUND_BREAK = re.compile(r" *\n *")
 _MAIN_SHARE = 0.25
@@ -54,7 +64,7 @@ def read_blocks(parser: "LexborHTMLParser", *, everything: bool = False) -> list
     root = parser.body or parser.root
     if root is None:
         return []
-    walk = _Walk(_data_tables(parser), everything=everything)
+    walk = _Walk(_data_tables(parser), everything=everything, letters=0 if everything else len(root.text()))
     walk.run(root if everything else _main_part(parser, root))
     return walk.blocks
 
@@ -82,6 +92,8 @@ def _data_tables(parser: "LexborHTMLParser") -> set[int]:
 
 
 def _is_grid(table: "LexborNode") -> bool:
+    if table.css_first(_CONTROLS) is not None:  # a form that is laid out
+        return False
     rows = [row for row in table.css("tr") if len(row.css("td, th")) > 1]
     return len(rows) > 1 or table.css_first("th") is not None
 
@@ -89,10 +101,12 @@ def _is_grid(table: "LexborNode") -> bool:
 class _Walk:
     """Depth first, with the state that the way down leaves: lists, links, headings."""
 
-    def __init__(self, data_tables: set[int], *, everything: bool) -> None:
+    def __init__(self, data_tables: set[int], *, everything: bool, letters: int) -> None:
         self.blocks: list[HtmlBlock] = []
         self._data_tables = data_tables
         self._everything = everything
+        self._letters = letters
+        self._weighed = 0
         self._pieces: list[str] = []
         self._plain_letters = 0
         self._links = 0
@@ -165,8 +179,8 @@ class _Walk:
 
     def _write(self, text: str) -> None:
         self._pieces.append(text if self._preformatted else _SPACE.sub(" ", text))
-        if not self._links and not text.isspace():
-            self._plain_letters += len(text)
+        if not self._links:
+            self._plain_letters += sum(map(str.isalnum, text)) if len(text) <= _SEPARATOR_CHARS else len(text)
 
     def _flush(self) -> None:
         text = "".join(self._pieces)
@@ -198,10 +212,16 @@ class _Walk:
             return False
         if "hidden" in attributes or attributes.get("aria-hidden") == "true" or attributes.get("role") in _ROLES:
             return True
-        if "display:none" in (attributes.get("style") or "").replace(" ", ""):
+        if _HIDDEN_STYLE.search(attributes.get("style") or ""):
             return True
-        names = f"{attributes.get('class') or ''} {attributes.get('id') or ''}".lower().split()
-        return not _NAMES.isdisjoint(names)
+        names = f"{attributes.get('class') or ''} {attributes.get('id') or ''}".lower()
+        if not _NAMES.isdisjoint(names.split()):
+            return True
+        return _NAME_PARTS.search(names) is not None and self._is_small(node)
+
+    def _is_small(self, node: "LexborNode") -> bool:
+        self._weighed += 1
+        return self._weighed > _MAX_WEIGHED or len(node.text()) <= _MAX_SHARE * self._letters
 
 
 def _collapsed(text: str) -> str:
@@ -218,9 +238,26 @@ def _children(node: "LexborNode") -> Iterator["LexborNode"]:
 def _rows(table: "LexborNode") -> Iterator[str]:
     """The caption, then a line for each row that has text, cells joined by " | "."""
     caption = table.css_first("caption")
-    if caption is not None and one_line(caption.text()):
-        yield one_line(caption.text())
+    if caption is not None and _cell_text(caption):
+        yield _cell_text(caption)
     for row in table.css("tr"):
-        cells = [one_line(cell.text(separator=" ")) for cell in row.css("td, th")]
+        cells = [_cell_text(cell) for cell in row.css("td, th")]
         if any(cells):
             yield " | ".join(cells)
+
+
+def _cell_text(cell: "LexborNode") -> str:
+    """A cell on one line, without scripts and whatever else is not shown."""
+    pieces: list[str] = []
+    stack: list[LexborNode | None] = [cell]  # none where a block ends
+    while stack:
+        node = stack.pop()
+        tag = node.tag if node is not None else "br"
+        if node is None or tag == "br":
+            pieces.append(" ")
+        elif tag == _TEXT:
+            pieces.append(node.text_content or "")
+        elif tag not in _SKIPPED:
+            apart = tag in _BLOCKS
+            stack += [None, *reversed(list(_children(node))), None] if apart else reversed(list(_children(node)))
+    return one_line("".join(pieces))
