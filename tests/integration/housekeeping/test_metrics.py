@@ -54,7 +54,7 @@ def read(text: str) -> dict[tuple[str, ...], float]:
     """Name and label values → number, by the parser of Prometheus' own client."""
     return {
         (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(text)
+        for family in text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
         for sample in family.samples
     }
 
