@@ -1,0 +1,59 @@
+"""What titles before a chunk's text do to retrieval: recall and nDCG by meaning alone, exact, with them and without."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atrium.documents.chunking import ChunkingOptions, ChunkMode, chunker, embedding_input
+from atrium.documents.parsing.models import ExtractedText
+from atrium.providers.base import Vectors
+from atrium.providers.local_embedder import LocalEmbedder
+from tests.benchmarks.test_retrieval_quality import Run, _grades, _ndcg, _recall, data
+
+
+def texts(folder: Path, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
+
+
+def inputs(corpus: list[dict[str, Any]], options: ChunkingOptions, embedder: LocalEmbedder) -> list[tuple[str, str]]:
+    """(document, what is embedded) of every chunk."""
+    cutting = chunker(options)
+    return [
+        (row["_id"], embedding_input(part.header, row["text"][part.start : part.end]))
+        for row in corpus
+        for part in cutting.chunk(ExtractedText(row["text"], title=row["title"]), embedder.tokenizer, window=embedder.max_tokens)
+    ]
+
+
+def ranked(asked: Vectors, given: Vectors, owners: list[str]) -> list[list[str]]:
+    """For each question the documents of the best chunks."""
+    import numpy as np
+
+    scores = matrix(asked) @ matrix(given).T
+    best = np.argsort(-scores, axis=1)[:, :60]
+    return [list(dict.fromkeys(owners[place] for place in row))[:10] for row in best]
+
+
+def matrix(vectors: Vectors) -> Any:
+    import numpy as np
+
+    return np.frombuffer(vectors.data, dtype="<f4").reshape(vectors.count, vectors.dimensions)
+
+
+@pytest.mark.parametrize("name", ["cranfield", "xquad-en"])
+async def test_headers(name: str, model_dir: Path) -> None:
+    folder, embedder = data(name), LocalEmbedder(model_dir)
+    corpus, queries, grades = texts(folder, "corpus.jsonl"), texts(folder, "queries.jsonl"), _grades(folder)
+    asked = await embedder.embed([query["text"] for query in queries], "query")
+    print(f"\n{name}: recall@10 / nDCG@10 by meaning alone")
+    for mode in (ChunkMode.HEADING, ChunkMode.FIXED):
+        for contextual in (False, True):
+            chunks = inputs(corpus, ChunkingOptions(mode, contextual=contextual), embedder)
+            given = await embedder.embed([text for _, text in chunks], "document")
+            found = ranked(asked, given, [owner for owner, _ in chunks])
+            run: Run = {query["_id"]: documents for query, documents in zip(queries, found, strict=True)}
+            headers = "with headers" if contextual else "without"
+            print(f"  {mode:<8} {headers:<13}{_recall(grades, run):.3f} / {_ndcg(grades, run):.3f}   {len(chunks)} chunks")
+            assert run
