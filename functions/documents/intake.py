@@ -1,25 +1,23 @@
 """`POST /documents` takes a file in a form, or text in JSON; this makes one upload of either."""
 
-import json
 from typing import Any, Final
 from uuid import UUID
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
 
 from atrium.documents.models import Upload
-from atrium.documents.naming import display_name, file_name, text_type, upload_type
-from atrium.kernel.errors import FieldError, Forbidden, InvalidFields, InvalidInput, MalformedRequest, PayloadTooLarge
+from atrium.documents.naming import file_name, text_type, upload_type
+from atrium.kernel.errors import FieldError, Forbidden, InvalidFields, MalformedRequest, PayloadTooLarge
 from atrium.kernel.principal import Principal, PrincipalKind
 from atrium.tenancy.members import is_member
 from atrium.web import strict_json
 from atrium.web.bodies import StrictRequest
 from functions.documents.schemas import NewFile, NewText
 
-_MAX_METADATA: Final = 16 * 1024
-# /documents/uploads comes with presigned uploads.
-LARGER: Final = "Larger files go into the drop folder (or through POST /api/v1/documents/uploads, where it is there)."
+LARGER: Final = "Larger files go through POST /api/v1/documents/uploads, or into the drop folder."
 
 REQUEST_BODY: Final[dict[str, Any]] = {
     "required": True,
@@ -40,6 +38,7 @@ REQUEST_BODY: Final[dict[str, Any]] = {
                     "metadata": {"type": "string", "contentMediaType": "application/json", "description": "A JSON object."},
                     "collection": {"type": "string", "pattern": "^[a-z0-9._-]{1,64}$", "default": "default"},
                     "user_id": {"type": "string", "format": "uuid"},
+                    "password": {"type": "string", "format": "password", "writeOnly": True, "minLength": 1, "maxLength": 256},
                 },
             },
         },
@@ -57,7 +56,7 @@ async def _from_json(request: StrictRequest, principal: Principal, limit: int) -
     data = new.content.encode()
     if len(data) > limit:
         raise PayloadTooLarge(f"A file may have {limit} bytes here. {LARGER}")
-    return _upload(new, await _owner(request, principal, new.user_id), data, text_type(new.name))
+    return _upload(new, await owner_of(request, principal, new.user_id), data, text_type(new.name))
 
 
 async def _from_form(request: StrictRequest, principal: Principal, limit: int) -> Upload:
@@ -73,7 +72,7 @@ async def _from_form(request: StrictRequest, principal: Principal, limit: int) -
     if not data:
         raise _wrong("/file", "is empty")
     content_type = upload_type(data, file.filename or "", file.content_type or "")
-    return _upload(new, await _owner(request, principal, new.user_id), data, content_type)
+    return _upload(new, await owner_of(request, principal, new.user_id), data, content_type)
 
 
 def _one_file(form: FormData) -> UploadFile:
@@ -101,16 +100,11 @@ def _validated[Model: BaseModel](model: type[Model], value: object) -> Model:
 
 
 def _upload(new: NewText | NewFile, owner: str, data: bytes, content_type: str) -> Upload:
-    try:
-        name = display_name(new.name)
-    except InvalidInput as error:
-        raise _wrong("/name", error.detail) from error
-    if new.metadata is not None and len(json.dumps(new.metadata)) > _MAX_METADATA:
-        raise _wrong("/metadata", f"is longer than {_MAX_METADATA:,} bytes of JSON")
-    return Upload(name, data, content_type, new.collection, new.metadata, owner)
+    password = new.password if isinstance(new, NewFile) else None
+    return Upload(new.name, data, content_type, new.collection, new.metadata, owner, password)
 
 
-async def _owner(request: StrictRequest, principal: Principal, user_id: UUID | None) -> str:
+async def owner_of(request: Request, principal: Principal, user_id: UUID | None) -> str:
     """On whose behalf: a service's key speaks for its tenant's users, a user for nobody else."""
     if user_id is None:
         return principal.subject

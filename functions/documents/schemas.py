@@ -1,24 +1,57 @@
 """The wire contracts of documents."""
 
-from typing import Annotated, Any, Self
+import json
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from atrium.documents.models import DEFAULT_COLLECTION, Document, Source, Stage, Status
-from atrium.documents.service import Download
+from atrium.documents.chunking import MAX_TOKENS, MIN_TOKENS, ChunkingOptions
+from atrium.documents.models import (
+    DEFAULT_COLLECTION,
+    Document,
+    DocumentChange,
+    PlannedUpload,
+    Source,
+    Stage,
+    Status,
+    VersionSummary,
+)
+from atrium.documents.naming import display_name
+from atrium.documents.reprocessing import Again
+from atrium.documents.service import MAX_METADATA, Download
+from atrium.documents.uploading import PresignedUpload
+from atrium.kernel.errors import InvalidInput
 from atrium.retrieval.store import IndexedChunk
 from atrium.web.schemas import JsonId, Reply, StrictModel, Timestamp
 
+
+def _shown(name: str) -> str:
+    try:
+        return display_name(name)
+    except InvalidInput as error:
+        raise ValueError(error.detail) from error
+
+
+def _short(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(metadata)) > MAX_METADATA:
+        raise ValueError(f"is longer than {MAX_METADATA:,} bytes of JSON")
+    return metadata
+
+
 Collection = Annotated[str, StringConstraints(pattern=r"^[a-z0-9._-]{1,64}$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_shown)]
+Metadata = Annotated[dict[str, Any], AfterValidator(_short)]
+Password = Annotated[str, Field(min_length=1, max_length=256, json_schema_extra={"writeOnly": True, "format": "password"})]
+_OPENS = "Opens an encrypted file. Kept sealed, and only until its text is extracted."
 
 
 class NewText(StrictModel):
     """Text to keep as a document. The extension of its name says whether it is plain text, Markdown or HTML."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    name: Name
     content: Annotated[str, StringConstraints(min_length=1)]
-    metadata: dict[str, Any] | None = Field(default=None, description="Filters read it; absent keeps what the document has.")
+    metadata: Metadata | None = Field(default=None, description="Filters read it; absent keeps what the document has.")
     collection: Collection = DEFAULT_COLLECTION
     user_id: JsonId | None = Field(
         default=None, description="On whose behalf: one's own id, or with an API key that of any user of the organisation."
@@ -28,10 +61,97 @@ class NewText(StrictModel):
 class NewFile(StrictModel):
     """The fields beside the file of a multipart upload; all come as text, `metadata` as a JSON object."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-    metadata: dict[str, Any] | None = None
+    name: Name
+    metadata: Metadata | None = None
     collection: Collection = DEFAULT_COLLECTION
     user_id: JsonId | None = None
+    password: Password | None = Field(default=None, repr=False)
+
+
+class NewUpload(StrictModel):
+    """A file that will be sent straight to the bucket."""
+
+    name: Name
+    content_type: Annotated[str, StringConstraints(max_length=255)] = Field(
+        description="The file's type, which must be one that is read; empty: what the name says."
+    )
+    size: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Bytes, where known: then exactly so many are taken."
+    )
+    collection: Collection = DEFAULT_COLLECTION
+    metadata: Metadata | None = None
+    user_id: JsonId | None = None
+    password: Password | None = Field(default=None, repr=False, description=_OPENS)
+
+    def planned(self, owner: str) -> PlannedUpload:
+        """On behalf of `owner`."""
+        return PlannedUpload(
+            self.name, self.content_type, self.size, self.collection, self.metadata, owner, self.password
+        )  # fmt: skip
+
+
+class UploadReply(Reply):
+    """POST a form (multipart/form-data) to `url`: `fields` as they are, and after them the file as the field `file`."""
+
+    id: UUID = Field(description="The document's.")
+    version: int
+    url: str
+    fields: dict[str, str]
+    expires_at: Timestamp
+
+    @classmethod
+    def of(cls, upload: PresignedUpload) -> Self:
+        """The wire form."""
+        document = upload.document
+        return cls(
+            id=document.id,
+            version=document.version.number,
+            url=upload.post.url,
+            fields=upload.post.fields,
+            expires_at=upload.expires_at,
+        )
+
+
+class DocumentPatch(StrictModel):
+    """What changes; what is absent or null stays."""
+
+    name: Name | None = None
+    collection: Collection | None = Field(default=None, description="One of the same embedding space.")
+    metadata: Metadata | None = Field(default=None, description="Merged key by key; a null removes its key.")
+
+    def change(self) -> DocumentChange:
+        """For the service."""
+        return DocumentChange(self.name, self.collection, self.metadata)
+
+
+class ChunkingIn(StrictModel):
+    """How documents are cut; what is absent has its default, or stays."""
+
+    mode: Literal["fixed", "recursive", "sentence", "heading"] = "heading"
+    max_tokens: Annotated[int, Field(ge=MIN_TOKENS, le=MAX_TOKENS)] | None = Field(
+        default=None, description="Of a chunk with its header; null: as much as the model reads."
+    )
+    overlap_tokens: int = Field(default=0, ge=0, le=MAX_TOKENS // 2, description="At most half of max_tokens.")
+    contextual: bool = Field(default=True, description="Whether title and headings are embedded before the text.")
+
+    def given(self) -> dict[str, Any]:
+        """What was sent of it."""
+        return self.model_dump(exclude_unset=True)
+
+    def options(self) -> ChunkingOptions:
+        """What was sent over the defaults."""
+        return ChunkingOptions.parse(self.given())
+
+
+class ReprocessIn(StrictModel):
+    """How the same bytes are processed again."""
+
+    password: Password | None = Field(default=None, repr=False, description=_OPENS)
+    chunking: ChunkingIn | None = Field(default=None, description="For this version, in place of its collection's.")
+
+    def how(self) -> Again:
+        """For the service."""
+        return Again(self.password, None if self.chunking is None else self.chunking.options())
 
 
 class Failure(Reply):
@@ -54,6 +174,7 @@ class DocumentReply(Reply):
     source: Source
     content_type: str
     size: int = Field(description="Bytes.")
+    sha256: str | None = Field(description="Of the bytes, in hexadecimal, once they are known.")
     title: str
     language: str
     pages: int | None
@@ -83,6 +204,7 @@ class DocumentReply(Reply):
             source=version.source,
             content_type=version.content_type,
             size=version.size,
+            sha256=None if version.sha256 is None else version.sha256.hex(),
             title=version.title,
             language=version.language,
             pages=version.pages,
@@ -97,6 +219,46 @@ class DocumentReply(Reply):
             updated_at=document.updated_at,
             ready_at=version.ready_at,
         )
+
+
+class VersionReply(Reply):
+    """A line of a document's history."""
+
+    version: int
+    status: Status
+    source: Source
+    content_type: str
+    size: int
+    sha256: str | None
+    error: Failure | None
+    created_at: Timestamp
+    ready_at: Timestamp | None
+
+    @classmethod
+    def of(cls, version: VersionSummary) -> Self:
+        """The wire form."""
+        error = None if version.error_type is None else Failure(type=version.error_type, detail=version.error_detail or "")
+        return cls(
+            version=version.number,
+            status=version.status,
+            source=version.source,
+            content_type=version.content_type,
+            size=version.size,
+            sha256=None if version.sha256 is None else version.sha256.hex(),
+            error=error,
+            created_at=version.created_at,
+            ready_at=version.ready_at,
+        )
+
+
+class DocumentDetail(DocumentReply):
+    """A document, and with `?versions=true` its history, the newest version first, 100 at most."""
+
+    versions: list[VersionReply] | None = None
+
+    def with_versions(self, versions: list[VersionSummary]) -> Self:
+        """With its history."""
+        return self.model_copy(update={"versions": [VersionReply.of(version) for version in versions]})
 
 
 class StatusReply(Reply):
