@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator
-from functools import partial
+from functools import cached_property, partial
 
 from lxml import etree
 
@@ -16,6 +16,7 @@ from atrium.documents.parsing.models import BlockKind, ExtractedText, Inspection
 from atrium.documents.parsing.registry import DOCX, ParseOptions
 
 _CONTENT_TYPES = "[Content_Types].xml"
+_MAIN_PART = "word/document.xml"
 _MAIN_TYPE = b"wordprocessingml.document.main+xml"
 _MACRO_TYPE = b"macroEnabled"
 
@@ -39,9 +40,8 @@ class DocxExtractor:
             body = child(package.part(package.main), "body")
             if body is None:
                 raise failed(FailureKind.CORRUPT, "The document has no body.")
-            notes = Notes(package.related("footnotes"), package.related("endnotes"))
-            styles, numbering = (partial(package.related, kind) for kind in ("styles", "numbering"))
-            reader = BodyReader(builder, Styles(styles), Numbering(numbering), notes)
+            styles = Styles(partial(package.content, "styles"))
+            reader = BodyReader(builder, styles, Numbering(partial(package.related, "numbering")), Notes(package.related))
             reader.read(body)
             seen: set[str] = set()
             for part in package.furniture():
@@ -57,9 +57,13 @@ class _Package:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._roots = dict(self._relations(""))
-        self.main = self._roots.get("officeDocument", "word/document.xml")
+        # Where nearly every file has it, the main part is not looked up.
+        self.main = _MAIN_PART if _MAIN_PART in archive else self._roots.get("officeDocument", _MAIN_PART)
         self._relatives = list(self._relations(self.main))
+
+    @cached_property
+    def _roots(self) -> dict[str, str]:
+        return dict(self._relations(""))
 
     def part(self, name: str) -> etree._Element | None:
         """A part's XML, none where there is no such part."""
@@ -69,6 +73,10 @@ class _Package:
     def related(self, kind: str) -> etree._Element | None:
         """The part of a kind, "styles" for instance."""
         return self.part(dict(self._relatives).get(kind, ""))
+
+    def content(self, kind: str) -> bytes | None:
+        """The part of a kind as it is written."""
+        return self._archive.read(dict(self._relatives).get(kind, ""))
 
     def furniture(self) -> Iterator[etree._Element]:
         """Headers and footers."""
@@ -83,12 +91,18 @@ class _Package:
 
     def _relations(self, part: str) -> Iterator[tuple[str, str]]:
         """(kind, part name) of what a part is related to; kind is the last word of the relation's type."""
-        folder, name = posixpath.split(part)
-        relations = self.part(posixpath.join(folder, "_rels", f"{name}.rels"))
+        folder, _, name = part.rpartition("/")
+        relations = self.part(f"{folder}/_rels/{name}.rels".lstrip("/"))
         for relation in relations if relations is not None else ():
             if relation.get("TargetMode") != "External":
-                target = posixpath.normpath(posixpath.join("/", folder, relation.get("Target", "")))
-                yield relation.get("Type", "").rpartition("/")[2], target.lstrip("/")
+                yield relation.get("Type", "").rpartition("/")[2], _target(folder, relation.get("Target", ""))
+
+
+def _target(folder: str, path: str) -> str:
+    """The name of the part that a relation's target means, from the part's folder or from the root."""
+    if "." in path.partition("/")[0] and "/" in path:  # "../customXml/item1.xml"
+        return posixpath.normpath(posixpath.join("/", folder, path)).lstrip("/")
+    return path[1:] if path.startswith("/") else f"{folder}/{path}".lstrip("/")
 
 
 def _check_kind(archive: Archive) -> None:

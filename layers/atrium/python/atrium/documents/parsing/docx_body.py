@@ -21,19 +21,21 @@ _MAX_SPAN = 100
 
 
 class Notes:
-    """Footnotes and endnotes by id."""
+    """Footnotes and endnotes by id, read when the first of its kind is asked for: `load` gives the part of a kind."""
 
-    def __init__(self, footnotes: etree._Element | None, endnotes: etree._Element | None) -> None:
-        self._notes = {
-            (local_name(note), attribute(note, "id")): note
-            for part in (footnotes, endnotes)
-            for note in (part if part is not None else ())
-            if not attribute(note, "type")  # separators have one
-        }
+    def __init__(self, load: Callable[[str], etree._Element | None]) -> None:
+        self._load = load
+        self._notes: dict[str, dict[str, etree._Element]] = {}
 
     def get(self, kind: str, note_id: str) -> etree._Element | None:
         """The note that a reference means."""
-        return self._notes.get((kind, note_id))
+        if kind not in self._notes:
+            part = self._load(f"{kind}s")
+            notes = [note for note in (part if part is not None else ()) if local_name(note) == kind]
+            self._notes[kind] = {
+                attribute(note, "id"): note for note in notes if not attribute(note, "type")
+            }  # separators have one
+        return self._notes[kind].get(note_id)
 
 
 class BodyReader:

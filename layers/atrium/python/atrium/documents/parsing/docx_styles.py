@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lxml import etree
 
-from atrium.documents.parsing.docx_xml import attribute, child, local_name
+from atrium.documents.parsing.docx_xml import Children, attribute, child, local_name
 
 _HEADING_NAME = re.compile(r"heading (\d)$")
 _MAX_CHAIN = 20
@@ -33,17 +33,14 @@ class _Style(NamedTuple):
 class Styles:
     """The paragraph styles of a document, read when the first is asked for: `load` gives the part."""
 
-    def __init__(self, load: Callable[[], etree._Element | None]) -> None:
+    def __init__(self, load: Callable[[], bytes | None]) -> None:
         self._load = load
         self._headings: dict[str, int | None] = {}
         self._lists: dict[str, ListPlace | None] = {}
 
     @cached_property
-    def _elements(self) -> dict[str, etree._Element]:
-        root = self._load()
-        return {
-            attribute(style, "styleId"): style for style in (root if root is not None else ()) if local_name(style) == "style"
-        }
+    def _elements(self) -> Children:
+        return Children(self._load() or b"", "style", "styleId")
 
     def heading_level(self, style_id: str, properties: etree._Element | None) -> int | None:
         """A heading's level, from 1: by the paragraph's own outline level, else by its style's, else by the style's name."""
