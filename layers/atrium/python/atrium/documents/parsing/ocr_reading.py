@@ -15,6 +15,8 @@ _SMALL_LETTERS: Final = 26.0  # pixels of line height, about 9 points at 200 dpi
 _SMALL_PIXELS: Final = 2_000_000
 _MAX_FACTOR: Final = 3
 _TURNS: Final = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
+_FEW_LETTERS: Final = 60
+_SURE_OF_FEW: Final = 0.9
 _SURE: Final = 0.6
 _NOT_A_WORD: Final = re.compile(r"[\W_]+")
 _LIKE_BODY: Final = 1.4
@@ -61,7 +63,8 @@ def _enlargement(reading: Reading, bitmap: Bitmap) -> int:
 
 def _doubtful(reading: Reading) -> bool:
     """Whether the page may lie otherwise than the engine took it: it cannot tell by a few words."""
-    return bool(reading.lines) and _confidence(reading) < POOR_CONFIDENCE
+    expected = _SURE_OF_FEW if _letters(reading) < _FEW_LETTERS else POOR_CONFIDENCE
+    return bool(reading.lines) and _confidence(reading) < expected
 
 
 def _worth(reading: Reading) -> float:
