@@ -15,7 +15,8 @@ async def retrieval_service(request: Request) -> RetrievalService:
     """The application's one: it keeps the embedding space it reads."""
     state = request.app.state
     if not hasattr(state, "retrieval"):
-        state.retrieval = RetrievalService(state.runtime.database, state.runtime.embedder, state.runtime.settings)
+        runtime = state.runtime
+        state.retrieval = RetrievalService(runtime.database, runtime.embedder, runtime.settings, reranker=runtime.reranker)
     service: RetrievalService = state.retrieval
     return service
 

@@ -21,6 +21,7 @@ from atrium.kernel.settings import Settings
 from atrium.providers import registry
 from atrium.providers.base import Embedder, Vectors
 from atrium.providers.credentials import Credentials
+from atrium.retrieval.language import detect
 from atrium.retrieval.store import EmbeddingSpace, Found, PostgresVectorStore, Scope, get_space
 from tests.factories.cluster import Cluster
 from tests.factories.retrieval import publish
@@ -101,7 +102,7 @@ def _modes(space: EmbeddingSpace) -> tuple[Ask, Ask, Ask]:
     return (
         lambda tx, text, _: STORE.keyword_search(tx, space, text, scope=scope, limit=10),
         lambda tx, _, vector: STORE.similarity_search(tx, space, vector, scope=scope, limit=10),
-        lambda tx, text, vector: STORE.hybrid_search(tx, space, vector, text, scope=scope, limit=10),
+        lambda tx, text, vector: STORE.hybrid_search(tx, space, vector, text, language=detect(text), scope=scope, limit=10),
     )
 
 

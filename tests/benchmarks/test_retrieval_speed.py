@@ -117,7 +117,7 @@ async def _vector(database: Database, principal: Principal, space: EmbeddingSpac
 
 async def _hybrid(database: Database, principal: Principal, space: EmbeddingSpace, vector: Vectors, words: str) -> list[UUID]:
     async with database.transaction(principal) as tx:
-        found = await STORE.hybrid_search(tx, space, vector, words, scope=Scope(), limit=10)
+        found = await STORE.hybrid_search(tx, space, vector, words, language="en", scope=Scope(), limit=10)
     return [hit.chunk_id for hit in found.hits]
 
 

@@ -74,17 +74,18 @@ DEFINER_FUNCTIONS = {
 DEFINER_PARTS = {
     "key_matches",
     "matching_chunks",
+    "nearest_by_bits",
+    "nearest_by_index",
     "nearest_chunks",
     "question_words",
     "required_tenant",
     "search_scope",
-    "space_partition",
     "take_token",
     "take_tokens",
     "tenant_tables",
 }
 # Functions and procedures of the migrator's, with the caller's rights.
-INVOKER_FUNCTIONS = {"current_tenant", "text_vector", "protect", "declare_embedding_space"}
+INVOKER_FUNCTIONS = {"current_tenant", "keep_bits", "text_vector", "protect", "declare_embedding_space"}
 PINNED_PATH = "search_path=atrium, public, pg_temp"
 
 FUNCTIONS = """SELECT p.proname AS name, p.prosecdef AS definer, p.proowner::regrole::text AS owner, p.proconfig AS config,

@@ -52,6 +52,7 @@ def samples(tenant: UUID) -> dict[str, Row]:
             "space_id": 1001, "id": uuid4(), "document_id": document, "version": 1, "ordinal": 0, "collection": "default",
             "char_start": 0, "char_end": 4, "text": "text", "embedding": "[1,-1,0.5,0]",
         },
+        "chunk_bits": {"space_id": 1001, "document_id": document, "id": uuid4(), "bits": "1010"},
         "tenant_indexes": {"space_id": 1001, "chunks": 1},
         "erasures": {"requested_by": "user"},
     }  # fmt: skip
@@ -162,7 +163,7 @@ def test_a_reference_to_the_others_row_is_refused(two: Two) -> None:
 
 def test_a_search_without_a_tenant_is_refused(two: Two) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"app\.tenant_id"):
-        two.app.execute("SELECT * FROM atrium.search_chunks(1001::smallint, '[1,0,0,0]', 'text', null, null, null, 1, 5)")
+        two.app.execute("SELECT * FROM atrium.search_chunks(1001::smallint, '[1,0,0,0]', 'text', '', null, null, null, null, 5)")
 
 
 @pytest.mark.parametrize("table", ["chunks_1001", "operator_keys", "rate_buckets"])

@@ -367,12 +367,13 @@ BEGIN
     -- Words are ranked from the row itself, so nothing of it is compressed or moved out as long as it fits the page (measured: keyword
     -- search 10 times slower on compressed text vectors, which every ts_rank unpacks again).
     EXECUTE format('ALTER TABLE atrium.%I SET (toast_tuple_target = 8160)', leaf);
-    -- Search reads a tenant's bits from this index alone, of some documents or all; the heap only for the rows it reranks. Publish,
-    -- delete and list use the same index: one less to write, as fast to scan as one by collection (filters name documents).
-    EXECUTE format('CREATE INDEX %I ON atrium.%I (tenant_id, document_id, version, ordinal) INCLUDE (id, bits)', leaf || '_bits', leaf);
+    -- Plans are made once, for any tenant: they are to suit a large one, not the average. A small one suffers nothing from that.
+    EXECUTE format('ALTER TABLE atrium.%I ALTER COLUMN tenant_id SET (n_distinct = 10)', leaf);
+    -- Publish, delete and list.
+    EXECUTE format('CREATE INDEX %I ON atrium.%I (tenant_id, document_id, version, ordinal)', leaf || '_versions', leaf);
     -- Keyword search; with the tenant in the index (btree_gin) other tenants' frequent words cost nothing (measured: 0.4 ms for 2.2).
     EXECUTE format('CREATE INDEX %I ON atrium.%I USING gin (tenant_id, tsv)', leaf || '_tsv', leaf);
-    -- An index-only scan needs a fresh visibility map: vacuum after every 2,000 inserted rows.
+    -- Statistics that are a minute old at most: vacuum after every 2,000 inserted rows.
     EXECUTE format('ALTER TABLE atrium.%I SET (autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 2000)', leaf);
     EXECUTE format('CALL atrium.protect(%L)', 'atrium.' || leaf);
     EXECUTE format('GRANT SELECT ON atrium.%I TO atrium_definer', leaf);
@@ -440,6 +441,29 @@ $_$;
 
 ALTER FUNCTION atrium.erase_tenant(confirmation text, requester text, request text) OWNER TO atrium_definer;
 
+-- keep_bits()
+
+CREATE FUNCTION atrium.keep_bits() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO atrium.chunk_bits (tenant_id, space_id, document_id, id, bits)
+        SELECT tenant_id, space_id, document_id, id, binary_quantize(embedding) FROM written;
+    ELSE
+        DELETE FROM atrium.chunk_bits AS b   -- lists, not a join, which might compare each with each
+        WHERE b.tenant_id = ANY (ARRAY(SELECT DISTINCT tenant_id FROM removed))
+          AND b.space_id = ANY (ARRAY(SELECT DISTINCT space_id FROM removed))
+          AND b.document_id = ANY (ARRAY(SELECT DISTINCT document_id FROM removed))
+          AND b.id = ANY (ARRAY(SELECT id FROM removed));
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION atrium.keep_bits() OWNER TO atrium_migrator;
+
 -- api_keys
 
 CREATE TABLE atrium.api_keys (
@@ -490,85 +514,178 @@ ALTER FUNCTION atrium.key_matches(found atrium.api_keys, kids text[], macs bytea
 
 -- matching_chunks(smallint, text, uuid[], integer, integer)
 
-CREATE FUNCTION atrium.matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer) RETURNS TABLE(id uuid, relevance double precision, compared bigint)
-    LANGUAGE plpgsql STABLE ROWS 50
+CREATE FUNCTION atrium.matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer, OUT ids uuid[], OUT relevances double precision[], OUT languages text[], OUT compared bigint) RETURNS record
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'atrium', 'public', 'pg_temp'
     SET enable_seqscan TO 'off'
-    AS $_$
+    SET enable_indexscan TO 'off'
+    SET enable_bitmapscan TO 'on'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET parallel_setup_cost TO '1000000'
+    AS $$
+#variable_conflict use_column
 DECLARE
-    asked   record;
-    lookup  tsquery;
-    ranks   text;
-    weights text;
-    ranking text;
+    tenant uuid := atrium.required_tenant();
+    asked  record;
+    lookup tsquery;
+    exact  integer;
+    q      tsquery[];
+    f      double precision[];
 BEGIN
-    IF question IS NULL THEN
-        RETURN;
-    END IF;
-    asked := atrium.question_words(space, question, 200);
+    asked := atrium.question_words(space, question);
     IF asked.words IS NULL THEN
+        compared := 0;
         RETURN;
     END IF;
     IF cardinality(scope) <= 100 THEN
         budget := 2147483647;   -- what is frequent among all documents may be all there is in a few
     END IF;
+    q := asked.words;
+    f := asked.frequencies;
     -- Any of the rarer words; where even the rarest is everywhere, several of them at once, as far as enough chunks have them all.
     SELECT coalesce(string_agg(word::text, ' | ') FILTER (WHERE together <= budget),
                     string_agg(word::text, ' & ') FILTER (WHERE joint >= budget / 2.0 OR i = 1))::tsquery,
-           string_agg(format('ts_rank(c.tsv, $3[%1$s]) AS r%1$s', i), ', '),
-           string_agg(format(CASE WHEN together <= budget AND scope IS NULL
-                                  THEN 'ln(1 + (greatest($8 - count(*) FILTER (WHERE r%1$s > 0), 0) + 0.5) / (count(*) FILTER (WHERE r%1$s > 0) + 0.5)) AS w%1$s'
-                                  ELSE '$4[%1$s] AS w%1$s' END, i), ', '),
-           string_agg(format('w%1$s * r%1$s', i), ' + ')
-    INTO lookup, ranks, weights, ranking
+           CASE WHEN scope IS NULL THEN count(*) FILTER (WHERE together <= budget) ELSE 0 END
+    INTO lookup, exact
     FROM (SELECT word, i, sum(frequency) OVER (ORDER BY i) AS together,
                  asked.total * exp(sum(ln(least(frequency / asked.total, 1))) OVER (ORDER BY i)) AS joint
-          FROM unnest(asked.words, asked.frequencies) WITH ORDINALITY AS t (word, frequency, i)) AS s;
-    RETURN QUERY EXECUTE format($sql$
-        WITH matched AS MATERIALIZED (
-            SELECT c.id, 0.5 + 0.5 * length(c.tsv) / $5 AS length, %2$s
-            FROM %1$s c
-            WHERE c.tenant_id = $1 AND c.tsv @@ $2 %5$s),
-        weighed AS MATERIALIZED (
-            SELECT count(*) AS compared, %3$s FROM matched)
-        SELECT matched.id, (%4$s) / length AS relevance, compared FROM matched, weighed
-        ORDER BY relevance DESC, matched.id LIMIT $6
-        $sql$, atrium.space_partition(space), ranks, weights, ranking,
-        CASE WHEN scope IS NOT NULL THEN 'AND c.document_id = ANY ($7)' END)
-    USING atrium.required_tenant(), lookup, asked.words, asked.weights, asked.mean_length, top, scope, asked.total;
+          FROM unnest(q, f) WITH ORDINALITY AS t (word, frequency, i)) AS s;
+    WITH matched AS MATERIALIZED (
+        SELECT c.id, c.language, 1.5 * (0.25 + 0.75 * length(c.tsv) / asked.mean_length) - 0.5 AS k,
+               1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[1]), 0) AS y1, 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[2]), 0) AS y2,
+               1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[3]), 0) AS y3, 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[4]), 0) AS y4,
+               1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[5]), 0) AS y5, 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[6]), 0) AS y6,
+               1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[7]), 0) AS y7, 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[8]), 0) AS y8,
+               1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[9]), 0) AS y9, 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[10]), 0) AS y10,
+               1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[11]), 0) AS y11, 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[12]), 0) AS y12,
+               1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[13]), 0) AS y13, 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[14]), 0) AS y14,
+               1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[15]), 0) AS y15, 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[16]), 0) AS y16
+        FROM atrium.chunks c
+        WHERE c.space_id = space AND c.tenant_id = tenant AND c.tsv @@ lookup AND (scope IS NULL OR c.document_id = ANY (scope))),
+    -- Words that were looked up are counted exactly, all others as the sample says.
+    counted AS MATERIALIZED (
+        SELECT count(*) AS compared, ARRAY[
+            count(y1), count(y2), count(y3), count(y4), count(y5), count(y6), count(y7), count(y8),
+            count(y9), count(y10), count(y11), count(y12), count(y13), count(y14), count(y15), count(y16)]::float8[] AS n
+        FROM matched),
+    weighed AS MATERIALIZED (
+        SELECT compared, ARRAY(
+            SELECT ln(1 + (greatest(asked.total - s.df, 0) + 0.5) / (s.df + 0.5))
+            FROM (SELECT i, CASE WHEN i <= exact THEN n[i] ELSE f[i] END AS df FROM generate_series(1, cardinality(q)) AS i) AS s
+            ORDER BY s.i) AS w
+        FROM counted),
+    ranked AS (
+        SELECT m.id, m.language, compared,
+               coalesce(w[1] * (2 - y1) / (1 + k * y1), 0) + coalesce(w[2] * (2 - y2) / (1 + k * y2), 0)
+             + coalesce(w[3] * (2 - y3) / (1 + k * y3), 0) + coalesce(w[4] * (2 - y4) / (1 + k * y4), 0)
+             + coalesce(w[5] * (2 - y5) / (1 + k * y5), 0) + coalesce(w[6] * (2 - y6) / (1 + k * y6), 0)
+             + coalesce(w[7] * (2 - y7) / (1 + k * y7), 0) + coalesce(w[8] * (2 - y8) / (1 + k * y8), 0)
+             + coalesce(w[9] * (2 - y9) / (1 + k * y9), 0) + coalesce(w[10] * (2 - y10) / (1 + k * y10), 0)
+             + coalesce(w[11] * (2 - y11) / (1 + k * y11), 0) + coalesce(w[12] * (2 - y12) / (1 + k * y12), 0)
+             + coalesce(w[13] * (2 - y13) / (1 + k * y13), 0) + coalesce(w[14] * (2 - y14) / (1 + k * y14), 0)
+             + coalesce(w[15] * (2 - y15) / (1 + k * y15), 0) + coalesce(w[16] * (2 - y16) / (1 + k * y16), 0) AS relevance
+        FROM matched AS m, weighed
+        ORDER BY relevance DESC, m.id LIMIT top)
+    SELECT array_agg(r.id), array_agg(r.relevance), array_agg(r.language), max(r.compared)
+    INTO ids, relevances, languages, compared
+    FROM ranked AS r;
 END
-$_$;
+$$;
 
-ALTER FUNCTION atrium.matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer) OWNER TO atrium_definer;
+ALTER FUNCTION atrium.matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer, OUT ids uuid[], OUT relevances double precision[], OUT languages text[], OUT compared bigint) OWNER TO atrium_definer;
 
--- nearest_chunks(smallint, public.halfvec, uuid[], integer, integer)
+-- nearest_by_bits(smallint, public.halfvec, uuid[], integer, integer)
 
-CREATE FUNCTION atrium.nearest_chunks(space smallint, question public.halfvec, scope uuid[], width integer, top integer) RETURNS TABLE(id uuid, distance double precision, compared bigint)
-    LANGUAGE plpgsql STABLE ROWS 50
+CREATE FUNCTION atrium.nearest_by_bits(space smallint, question public.halfvec, scope uuid[], width integer, top integer, OUT ids uuid[], OUT cosines double precision[], OUT languages text[], OUT compared bigint) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_indexscan TO 'off'
+    SET enable_indexonlyscan TO 'off'
+    SET enable_bitmapscan TO 'on'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET parallel_setup_cost TO '1000000'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    tenant uuid := atrium.required_tenant();
+    code   bit varying := binary_quantize(question);
+    near   uuid[];
+BEGIN
+    IF scope IS NULL THEN
+        near := ARRAY(SELECT b.id FROM atrium.chunk_bits b
+                      WHERE b.tenant_id = tenant AND b.space_id = space ORDER BY b.bits <~> code LIMIT width);
+    ELSE
+        near := ARRAY(SELECT b.id FROM atrium.chunk_bits b
+                      WHERE b.tenant_id = tenant AND b.space_id = space AND b.document_id = ANY (scope)
+                      ORDER BY b.bits <~> code LIMIT width);
+    END IF;
+    SELECT array_agg(n.id), array_agg(1 - n.distance), array_agg(n.language)
+    INTO ids, cosines, languages
+    FROM (SELECT c.id, c.embedding <=> question AS distance, c.language FROM atrium.chunks c
+          WHERE c.space_id = space AND c.tenant_id = tenant AND c.id = ANY (near)
+          ORDER BY distance, c.id LIMIT top) AS n;
+    compared := cardinality(near);
+END
+$$;
+
+ALTER FUNCTION atrium.nearest_by_bits(space smallint, question public.halfvec, scope uuid[], width integer, top integer, OUT ids uuid[], OUT cosines double precision[], OUT languages text[], OUT compared bigint) OWNER TO atrium_definer;
+
+-- nearest_by_index(smallint, public.halfvec, uuid[], integer, integer)
+
+CREATE FUNCTION atrium.nearest_by_index(space smallint, question public.halfvec, scope uuid[], width integer, top integer, OUT ids uuid[], OUT cosines double precision[], OUT languages text[], OUT compared bigint) RETURNS record
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'atrium', 'public', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
+    SET enable_indexscan TO 'on'
+    SET enable_sort TO 'off'
+    SET parallel_setup_cost TO '1000000'
     AS $_$
 BEGIN
-    IF question IS NULL THEN
-        RETURN;
+    PERFORM set_config('hnsw.ef_search', width::text, true), set_config('hnsw.iterative_scan', 'relaxed_order', true);
+    EXECUTE format($sql$
+        SELECT (array_agg(id ORDER BY distance, id))[:$3], (array_agg(1 - distance ORDER BY distance, id))[:$3],
+               (array_agg(language ORDER BY distance, id))[:$3], count(*)
+        FROM (SELECT c.id, c.embedding::halfvec(%1$s) <=> $1::halfvec(%1$s) AS distance, c.language FROM atrium.%2$I c
+              WHERE c.tenant_id = %3$L %4$s
+              ORDER BY c.embedding::halfvec(%1$s) <=> $1::halfvec(%1$s) LIMIT $2) AS n
+        $sql$, vector_dims(question), 'chunks_' || space, atrium.required_tenant(),
+        CASE WHEN scope IS NOT NULL THEN 'AND c.document_id = ANY ($4)' END)
+    INTO ids, cosines, languages, compared USING question, width, top, scope;
+    IF cardinality(ids) < top THEN
+        ids := NULL;
     END IF;
-    RETURN QUERY EXECUTE format($sql$
-        WITH near AS MATERIALIZED (
-            SELECT c.id FROM %1$s c
-            WHERE c.tenant_id = $1 %3$s
-            ORDER BY c.bits <~> $2 LIMIT $4)
-        SELECT c.id, c.embedding::halfvec(%2$s) <=> $3::halfvec(%2$s) AS distance, (SELECT count(*) FROM near)
-        FROM %1$s c
-        WHERE c.space_id = $6 AND c.tenant_id = $1 AND c.id = ANY (ARRAY(SELECT near.id FROM near))
-        ORDER BY distance, c.id LIMIT $5
-        $sql$, atrium.space_partition(space), vector_dims(question),
-        CASE WHEN scope IS NOT NULL THEN 'AND c.document_id = ANY ($7)' END)
-    USING atrium.required_tenant(), binary_quantize(question), question, width, top, space, scope;
 END
 $_$;
 
-ALTER FUNCTION atrium.nearest_chunks(space smallint, question public.halfvec, scope uuid[], width integer, top integer) OWNER TO atrium_definer;
+ALTER FUNCTION atrium.nearest_by_index(space smallint, question public.halfvec, scope uuid[], width integer, top integer, OUT ids uuid[], OUT cosines double precision[], OUT languages text[], OUT compared bigint) OWNER TO atrium_definer;
+
+-- nearest_chunks(smallint, public.halfvec, uuid[], integer)
+
+CREATE FUNCTION atrium.nearest_chunks(space smallint, question public.halfvec, scope uuid[], top integer, OUT ids uuid[], OUT cosines double precision[], OUT languages text[], OUT compared bigint) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    tenant uuid := atrium.required_tenant();
+    few    constant bigint := 10000;   -- as many are compared one by one in 2 ms
+BEGIN
+    IF EXISTS (SELECT FROM atrium.tenant_indexes i WHERE i.tenant_id = tenant AND i.space_id = space)
+       AND (scope IS NULL OR few = (SELECT count(*) FROM (SELECT FROM atrium.chunk_bits b
+                WHERE b.tenant_id = tenant AND b.space_id = space AND b.document_id = ANY (scope) LIMIT few) AS s)) THEN
+        SELECT n.* INTO ids, cosines, languages, compared FROM atrium.nearest_by_index(space, question, scope, greatest(top, 100), top) AS n;
+    END IF;
+    IF ids IS NULL THEN
+        SELECT n.* INTO ids, cosines, languages, compared FROM atrium.nearest_by_bits(space, question, scope, 200, top) AS n;
+    END IF;
+END
+$$;
+
+ALTER FUNCTION atrium.nearest_chunks(space smallint, question public.halfvec, scope uuid[], top integer, OUT ids uuid[], OUT cosines double precision[], OUT languages text[], OUT compared bigint) OWNER TO atrium_definer;
 
 -- platform_figures()
 
@@ -631,44 +748,40 @@ $$;
 
 ALTER PROCEDURE atrium.protect(IN target regclass) OWNER TO atrium_migrator;
 
--- question_words(smallint, text, integer)
+-- question_words(smallint, text)
 
-CREATE FUNCTION atrium.question_words(space smallint, question text, sample_size integer, OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision) RETURNS record
+CREATE FUNCTION atrium.question_words(space smallint, question text, OUT words tsquery[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'atrium', 'public', 'pg_temp'
     SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_indexscan TO 'on'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 #variable_conflict use_column
 DECLARE
-    tenant uuid := atrium.required_tenant();
+    tenant      uuid := atrium.required_tenant();
+    sample_size constant integer := 100;
+    vectors     tsvector[];
+    languages   text[];
+    last_id     uuid;
 BEGIN
-    WITH sample AS MATERIALIZED (
-        SELECT c.id, c.language, c.tsv FROM atrium.chunks c
-        WHERE c.space_id = space AND c.tenant_id = tenant ORDER BY c.id LIMIT sample_size),
-    size AS (
-        SELECT count(*) AS seen, avg(length(tsv)) AS mean_length,
-               CASE WHEN count(*) < sample_size THEN count(*)
-                    ELSE count(*) * 4294967296.0 / (1 + ('x' || left((array_agg(id))[sample_size]::text, 8))::bit(32)::bigint)
-               END AS total
-        FROM sample),
-    lexemes AS (
-        SELECT DISTINCT lexeme FROM (SELECT DISTINCT language FROM sample) AS l, unnest(atrium.text_vector(l.language, question))),
-    counted AS (
-        SELECT word, (SELECT count(*) FROM sample WHERE tsv @@ word) AS n
-        FROM lexemes, CAST('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''' AS tsquery) AS word
-        ORDER BY n, word::text LIMIT 32),
-    estimated AS (
-        SELECT word, total, greatest(n, 0.5) * total / seen AS frequency, size.mean_length FROM counted, size)
-    SELECT array_agg(word ORDER BY frequency, word::text),
-           array_agg(ln(1 + (greatest(total - frequency, 0) + 0.5) / (frequency + 0.5)) ORDER BY frequency, word::text),
-           array_agg(frequency ORDER BY frequency, word::text), max(estimated.mean_length), max(estimated.total)
-    INTO words, weights, frequencies, question_words.mean_length, question_words.total
-    FROM estimated;
+    SELECT array_agg(s.tsv), array_agg(s.language), avg(length(s.tsv)), (array_agg(s.id))[sample_size]
+    INTO vectors, languages, mean_length, last_id
+    FROM (SELECT c.id, c.language, c.tsv FROM atrium.chunks c
+          WHERE c.space_id = space AND c.tenant_id = tenant ORDER BY c.id LIMIT sample_size) AS s;
+    total := cardinality(vectors) * coalesce(4294967296.0 / (1 + ('x' || left(last_id::text, 8))::bit(32)::bigint), 1);
+    SELECT array_agg(f.word ORDER BY f.n, f.word::text), array_agg(f.n * total / cardinality(vectors) ORDER BY f.n, f.word::text)
+    INTO words, frequencies
+    FROM (SELECT w.word, greatest((SELECT count(*) FROM unnest(vectors) AS v WHERE v @@ w.word), 0.5) AS n
+          FROM (SELECT DISTINCT quoted.word
+                FROM (SELECT DISTINCT unnest(languages)) AS l (code), unnest(tsvector_to_array(atrium.text_vector(l.code, question))) AS lexeme,
+                     CAST('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''' AS tsquery) AS quoted (word)) AS w
+          ORDER BY n, w.word::text LIMIT 16) AS f;
 END
 $$;
 
-ALTER FUNCTION atrium.question_words(space smallint, question text, sample_size integer, OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision) OWNER TO atrium_definer;
+ALTER FUNCTION atrium.question_words(space smallint, question text, OUT words tsquery[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision) OWNER TO atrium_definer;
 
 -- required_tenant()
 
@@ -691,55 +804,102 @@ ALTER FUNCTION atrium.required_tenant() OWNER TO atrium_definer;
 -- search_chunks(smallint, public.halfvec, text, text[], uuid[], jsonpath, double precision, integer)
 
 CREATE FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, collections text[], document_ids uuid[], filter jsonpath, foreign_weight double precision, top integer) RETURNS TABLE(chunk_id uuid, document_id uuid, document_name text, version integer, page_from integer, page_to integer, page_starts integer[], char_start integer, char_end integer, heading text, language text, text text, score double precision, vector_score double precision, keyword_score double precision, compared bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 10
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+    SELECT * FROM atrium.search_chunks(space, vector, words, '', CASE WHEN foreign_weight < 1 THEN '{en}'::text[] END,
+                                       collections, document_ids, filter, top)
+$$;
+
+ALTER FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, collections text[], document_ids uuid[], filter jsonpath, foreign_weight double precision, top integer) OWNER TO atrium_definer;
+
+-- search_chunks(smallint, public.halfvec, text, text, text[], text[], uuid[], jsonpath, integer)
+
+CREATE FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, asked_in text, known text[], collections text[], document_ids uuid[], filter jsonpath, top integer) RETURNS TABLE(chunk_id uuid, document_id uuid, document_name text, version integer, page_from integer, page_to integer, page_starts integer[], char_start integer, char_end integer, heading text, language text, text text, score double precision, vector_score double precision, keyword_score double precision, compared bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
     SET search_path TO 'atrium', 'public', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_nestloop TO 'off'
+    SET jit TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 #variable_conflict use_column
 DECLARE
     tenant uuid := atrium.required_tenant();
-    scope  uuid[] := atrium.search_scope(collections, document_ids, filter);
+    scope  uuid[];
     pool   integer := CASE WHEN vector IS NULL OR words IS NULL THEN top ELSE greatest(top, 50) END;
+    near_ids          uuid[];
+    near_cosines      double precision[];
+    near_languages    text[];
+    worded_ids        uuid[];
+    worded_relevances double precision[];
+    worded_languages  text[];
+    near_seen   bigint;
+    worded_seen bigint;
+    far    double precision;
+    spread double precision;
+    best   double precision;
 BEGIN
+    IF num_nonnulls(collections, document_ids, filter) > 0 THEN
+        scope := atrium.search_scope(collections, document_ids, filter);
+    END IF;
+    IF vector IS NOT NULL THEN
+        SELECT n.* INTO near_ids, near_cosines, near_languages, near_seen FROM atrium.nearest_chunks(space, vector, scope, pool) AS n;
+        far := near_cosines[cardinality(near_cosines)];
+        spread := nullif(near_cosines[1] - far, 0);
+    END IF;
+    IF words IS NOT NULL THEN
+        SELECT m.* INTO worded_ids, worded_relevances, worded_languages, worded_seen
+        FROM atrium.matching_chunks(space, words, scope, 400, pool) AS m;
+        best := nullif(worded_relevances[1], 0);
+    END IF;
     RETURN QUERY
-    WITH near AS MATERIALIZED (
-        SELECT n.*, row_number() OVER () AS place FROM atrium.nearest_chunks(space, vector, scope, 200, pool) AS n),
-    worded AS MATERIALIZED (
-        SELECT m.*, row_number() OVER () AS place FROM atrium.matching_chunks(space, words, scope, 600, pool) AS m),
-    fused AS MATERIALIZED (
-        SELECT id, max(nearness) AS nearness, max(relevance) AS relevance, max(near_place) AS near_place, max(worded_place) AS worded_place
-        FROM (SELECT id, 1 - distance AS nearness, NULL::float8 AS relevance, place AS near_place, NULL::bigint AS worded_place FROM near
+    WITH found AS MATERIALIZED (
+        SELECT id, language, max(nearness) AS nearness, max(relevance) AS relevance
+        FROM (SELECT id, language, nearness, NULL::float8 AS relevance
+              FROM unnest(near_ids, near_languages, near_cosines) AS n (id, language, nearness)
               UNION ALL
-              SELECT id, NULL, relevance, NULL, place FROM worded) AS found
-        GROUP BY id),
+              SELECT id, language, NULL, relevance
+              FROM unnest(worded_ids, worded_languages, worded_relevances) AS w (id, language, relevance)) AS halves
+        GROUP BY id, language),
+    mixture AS MATERIALIZED (
+        SELECT count(*) FILTER (WHERE language = ANY (known)) * 2 < count(*) AS foreign FROM found WHERE language <> ''),
+    shared AS (
+        SELECT found.*,
+               CASE WHEN known IS NULL THEN 0.5
+                    WHEN CASE WHEN asked_in = '' THEN m.foreign ELSE asked_in <> ALL (known) END THEN 0.2
+                    WHEN CASE WHEN language = '' THEN m.foreign ELSE language <> ALL (known) END THEN 0.2
+                    ELSE 0.5 END AS share
+        FROM found, mixture AS m),
+    best_of AS MATERIALIZED (
+        SELECT id, nearness, relevance,
+               CASE WHEN words IS NULL THEN nearness
+                    WHEN vector IS NULL THEN relevance
+                    ELSE CASE WHEN nearness IS NULL THEN 0
+                              WHEN spread IS NULL THEN share
+                              ELSE share * (0.2 + 0.8 * (nearness - far) / spread) END
+                       + coalesce((1 - share) * relevance / best, 0) END AS final
+        FROM shared ORDER BY final DESC, id LIMIT top),
     -- By lists of ids, not by joins: whatever the planner believes of a growing table, these are one pass over an index.
     rows AS MATERIALIZED (
         SELECT c.id, c.document_id, c.version, c.page_from, c.page_to, c.page_starts, c.char_start, c.char_end, c.heading,
                c.language, c.text
         FROM atrium.chunks c
-        WHERE c.space_id = space AND c.tenant_id = tenant AND c.id = ANY (ARRAY(SELECT fused.id FROM fused))),
+        WHERE c.space_id = space AND c.tenant_id = tenant AND c.id = ANY (ARRAY(SELECT best_of.id FROM best_of))),
     owners AS MATERIALIZED (
         SELECT d.id, d.name, d.ready_version FROM atrium.documents d
         WHERE d.tenant_id = tenant AND d.deleted_at IS NULL AND d.id = ANY (ARRAY(SELECT rows.document_id FROM rows)))
     SELECT c.id, c.document_id, d.name, c.version, c.page_from, c.page_to, c.page_starts, c.char_start, c.char_end, c.heading,
-           c.language, c.text,
-           CASE WHEN words IS NULL THEN f.nearness
-                WHEN vector IS NULL THEN f.relevance
-                ELSE coalesce(CASE WHEN c.language = 'en' THEN 1 ELSE foreign_weight END / (60 + f.near_place), 0)
-                   + coalesce(1.0 / (60 + f.worded_place), 0) END AS final,
-           f.nearness, f.relevance,
-           coalesce((SELECT max(compared) FROM near), 0) + coalesce((SELECT max(compared) FROM worded), 0)
-    FROM fused AS f
+           c.language, c.text, f.final, f.nearness, f.relevance,
+           coalesce(near_seen, 0) + coalesce(worded_seen, 0)
+    FROM best_of AS f
     JOIN rows AS c ON c.id = f.id
     JOIN owners AS d ON d.id = c.document_id AND d.ready_version = c.version
-    ORDER BY final DESC, c.id
-    LIMIT top;
+    ORDER BY f.final DESC, c.id;
 END
 $$;
 
-ALTER FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, collections text[], document_ids uuid[], filter jsonpath, foreign_weight double precision, top integer) OWNER TO atrium_definer;
+ALTER FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, asked_in text, known text[], collections text[], document_ids uuid[], filter jsonpath, top integer) OWNER TO atrium_definer;
 
 -- search_scope(text[], uuid[], jsonpath)
 
@@ -757,25 +917,6 @@ CREATE FUNCTION atrium.search_scope(collections text[], document_ids uuid[], fil
 $$;
 
 ALTER FUNCTION atrium.search_scope(collections text[], document_ids uuid[], filter jsonpath) OWNER TO atrium_definer;
-
--- space_partition(smallint)
-
-CREATE FUNCTION atrium.space_partition(space smallint) RETURNS regclass
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'atrium', 'public', 'pg_temp'
-    AS $$
-DECLARE
-    leaf regclass := (SELECT inhrelid FROM pg_inherits
-                      WHERE inhparent = 'atrium.chunks'::regclass AND inhrelid = to_regclass('atrium.chunks_' || space));
-BEGIN
-    IF leaf IS NULL THEN
-        RAISE EXCEPTION 'embedding space % has no partition', space USING ERRCODE = 'undefined_object';
-    END IF;
-    RETURN leaf;
-END
-$$;
-
-ALTER FUNCTION atrium.space_partition(space smallint) OWNER TO atrium_definer;
 
 -- stemmed_vector(text, text)
 
@@ -905,6 +1046,21 @@ ALTER TABLE ONLY atrium.audit_log FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.audit_log OWNER TO atrium_migrator;
 
+-- chunk_bits
+
+CREATE TABLE atrium.chunk_bits (
+    tenant_id uuid NOT NULL,
+    space_id smallint NOT NULL,
+    document_id uuid NOT NULL,
+    id uuid NOT NULL,
+    bits bit varying NOT NULL
+);
+ALTER TABLE ONLY atrium.chunk_bits ALTER COLUMN bits SET STORAGE PLAIN;
+
+ALTER TABLE ONLY atrium.chunk_bits FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.chunk_bits OWNER TO atrium_migrator;
+
 -- chunks
 
 CREATE TABLE atrium.chunks (
@@ -925,7 +1081,6 @@ CREATE TABLE atrium.chunks (
     text text NOT NULL,
     tsv tsvector GENERATED ALWAYS AS (atrium.text_vector(language, ((heading || ' '::text) || text))) STORED,
     embedding public.halfvec NOT NULL,
-    bits bit varying GENERATED ALWAYS AS (public.binary_quantize(embedding)) STORED,
     CONSTRAINT chunks_char_start_check CHECK ((char_start >= 0)),
     CONSTRAINT chunks_check CHECK ((char_end > char_start))
 )
@@ -1382,6 +1537,10 @@ CREATE UNIQUE INDEX api_keys_key_id ON atrium.api_keys USING btree (key_id);
 
 CREATE INDEX audit_log_at ON atrium.audit_log USING btree (tenant_id, at DESC, id);
 
+-- chunk_bits_documents
+
+CREATE INDEX chunk_bits_documents ON atrium.chunk_bits USING btree (tenant_id, space_id, document_id);
+
 -- document_versions_object
 
 CREATE INDEX document_versions_object ON atrium.document_versions USING btree (tenant_id, object_key);
@@ -1453,6 +1612,14 @@ CREATE INDEX refresh_tokens_user ON atrium.refresh_tokens USING btree (tenant_id
 -- users_email
 
 CREATE UNIQUE INDEX users_email ON atrium.users USING btree (email);
+
+-- chunks bits_of_removed
+
+CREATE TRIGGER bits_of_removed AFTER DELETE ON atrium.chunks REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION atrium.keep_bits();
+
+-- chunks bits_of_written
+
+CREATE TRIGGER bits_of_written AFTER INSERT ON atrium.chunks REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION atrium.keep_bits();
 
 -- api_keys api_keys_tenant_id_fkey
 
@@ -1542,6 +1709,10 @@ ALTER TABLE atrium.api_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.audit_log ENABLE ROW LEVEL SECURITY;
 
+-- chunk_bits
+
+ALTER TABLE atrium.chunk_bits ENABLE ROW LEVEL SECURITY;
+
 -- chunks
 
 ALTER TABLE atrium.chunks ENABLE ROW LEVEL SECURITY;
@@ -1557,6 +1728,10 @@ CREATE POLICY definer ON atrium.api_keys TO atrium_definer USING (true) WITH CHE
 -- audit_log definer
 
 CREATE POLICY definer ON atrium.audit_log TO atrium_definer USING (true) WITH CHECK (true);
+
+-- chunk_bits definer
+
+CREATE POLICY definer ON atrium.chunk_bits TO atrium_definer USING (true) WITH CHECK (true);
 
 -- chunks definer
 
@@ -1649,6 +1824,10 @@ CREATE POLICY owner ON atrium.api_keys TO atrium_migrator USING (true) WITH CHEC
 -- audit_log owner
 
 CREATE POLICY owner ON atrium.audit_log TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- chunk_bits owner
+
+CREATE POLICY owner ON atrium.chunk_bits TO atrium_migrator USING (true) WITH CHECK (true);
 
 -- chunks owner
 
@@ -1757,6 +1936,10 @@ CREATE POLICY tenant ON atrium.api_keys TO atrium_app USING ((tenant_id = ( SELE
 -- audit_log tenant
 
 CREATE POLICY tenant ON atrium.audit_log TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- chunk_bits tenant
+
+CREATE POLICY tenant ON atrium.chunk_bits TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 
 -- chunks tenant
 
@@ -1911,6 +2094,10 @@ GRANT ALL ON FUNCTION atrium.erase_rows(most integer) TO atrium_app;
 REVOKE ALL ON FUNCTION atrium.erase_tenant(confirmation text, requester text, request text) FROM PUBLIC;
 GRANT ALL ON FUNCTION atrium.erase_tenant(confirmation text, requester text, request text) TO atrium_app;
 
+-- FUNCTION keep_bits()
+
+REVOKE ALL ON FUNCTION atrium.keep_bits() FROM PUBLIC;
+
 -- TABLE api_keys
 
 GRANT SELECT,INSERT,UPDATE ON TABLE atrium.api_keys TO atrium_app;
@@ -1938,13 +2125,21 @@ GRANT SELECT(revoked_at) ON TABLE atrium.api_keys TO atrium_relay;
 
 REVOKE ALL ON FUNCTION atrium.key_matches(found atrium.api_keys, kids text[], macs bytea[]) FROM PUBLIC;
 
--- FUNCTION matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer)
+-- FUNCTION matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer, OUT ids uuid[], OUT relevances double precision[], OUT languages text[], OUT compared bigint)
 
-REVOKE ALL ON FUNCTION atrium.matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atrium.matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer, OUT ids uuid[], OUT relevances double precision[], OUT languages text[], OUT compared bigint) FROM PUBLIC;
 
--- FUNCTION nearest_chunks(space smallint, question public.halfvec, scope uuid[], width integer, top integer)
+-- FUNCTION nearest_by_bits(space smallint, question public.halfvec, scope uuid[], width integer, top integer, OUT ids uuid[], OUT cosines double precision[], OUT languages text[], OUT compared bigint)
 
-REVOKE ALL ON FUNCTION atrium.nearest_chunks(space smallint, question public.halfvec, scope uuid[], width integer, top integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atrium.nearest_by_bits(space smallint, question public.halfvec, scope uuid[], width integer, top integer, OUT ids uuid[], OUT cosines double precision[], OUT languages text[], OUT compared bigint) FROM PUBLIC;
+
+-- FUNCTION nearest_by_index(space smallint, question public.halfvec, scope uuid[], width integer, top integer, OUT ids uuid[], OUT cosines double precision[], OUT languages text[], OUT compared bigint)
+
+REVOKE ALL ON FUNCTION atrium.nearest_by_index(space smallint, question public.halfvec, scope uuid[], width integer, top integer, OUT ids uuid[], OUT cosines double precision[], OUT languages text[], OUT compared bigint) FROM PUBLIC;
+
+-- FUNCTION nearest_chunks(space smallint, question public.halfvec, scope uuid[], top integer, OUT ids uuid[], OUT cosines double precision[], OUT languages text[], OUT compared bigint)
+
+REVOKE ALL ON FUNCTION atrium.nearest_chunks(space smallint, question public.halfvec, scope uuid[], top integer, OUT ids uuid[], OUT cosines double precision[], OUT languages text[], OUT compared bigint) FROM PUBLIC;
 
 -- FUNCTION platform_figures()
 
@@ -1955,9 +2150,9 @@ GRANT ALL ON FUNCTION atrium.platform_figures() TO atrium_app;
 
 REVOKE ALL ON PROCEDURE atrium.protect(IN target regclass) FROM PUBLIC;
 
--- FUNCTION question_words(space smallint, question text, sample_size integer, OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision)
+-- FUNCTION question_words(space smallint, question text, OUT words tsquery[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision)
 
-REVOKE ALL ON FUNCTION atrium.question_words(space smallint, question text, sample_size integer, OUT words tsquery[], OUT weights double precision[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atrium.question_words(space smallint, question text, OUT words tsquery[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision) FROM PUBLIC;
 
 -- FUNCTION required_tenant()
 
@@ -1968,13 +2163,14 @@ REVOKE ALL ON FUNCTION atrium.required_tenant() FROM PUBLIC;
 REVOKE ALL ON FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, collections text[], document_ids uuid[], filter jsonpath, foreign_weight double precision, top integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, collections text[], document_ids uuid[], filter jsonpath, foreign_weight double precision, top integer) TO atrium_app;
 
+-- FUNCTION search_chunks(space smallint, vector public.halfvec, words text, asked_in text, known text[], collections text[], document_ids uuid[], filter jsonpath, top integer)
+
+REVOKE ALL ON FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, asked_in text, known text[], collections text[], document_ids uuid[], filter jsonpath, top integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, asked_in text, known text[], collections text[], document_ids uuid[], filter jsonpath, top integer) TO atrium_app;
+
 -- FUNCTION search_scope(collections text[], document_ids uuid[], filter jsonpath)
 
 REVOKE ALL ON FUNCTION atrium.search_scope(collections text[], document_ids uuid[], filter jsonpath) FROM PUBLIC;
-
--- FUNCTION space_partition(space smallint)
-
-REVOKE ALL ON FUNCTION atrium.space_partition(space smallint) FROM PUBLIC;
 
 -- FUNCTION take_token(bucket_name text, capacity double precision, per_second double precision)
 
@@ -2000,6 +2196,19 @@ GRANT SELECT(ctid) ON TABLE atrium.audit_log TO atrium_definer;
 -- COLUMN audit_log.tenant_id
 
 GRANT SELECT(tenant_id) ON TABLE atrium.audit_log TO atrium_definer;
+
+-- TABLE chunk_bits
+
+GRANT SELECT,INSERT,DELETE ON TABLE atrium.chunk_bits TO atrium_app;
+GRANT SELECT,INSERT,DELETE ON TABLE atrium.chunk_bits TO atrium_definer;
+
+-- COLUMN chunk_bits.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.chunk_bits TO atrium_definer;
+
+-- COLUMN chunk_bits.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.chunk_bits TO atrium_definer;
 
 -- TABLE chunks
 

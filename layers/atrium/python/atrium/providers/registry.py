@@ -5,7 +5,9 @@ An adapter keeps its connections and its model: make it once per process and eve
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+from atrium.kernel.errors import InvalidInput
 from atrium.providers.base import ChatModel, Embedder
 from atrium.providers.catalogue import (
     ChatSpec,
@@ -20,7 +22,13 @@ from atrium.providers.catalogue import (
 )
 from atrium.providers.credentials import Credentials, CredentialsSource
 
+if TYPE_CHECKING:
+    from atrium.providers.reranking import LocalReranker
+
+RERANKER: Final = "local/relevance"
+
 __all__ = [
+    "RERANKER",
     "ChatSpec",
     "Credentials",
     "CredentialsSource",
@@ -32,6 +40,7 @@ __all__ = [
     "embedding_space",
     "embedding_spaces",
     "own_name",
+    "reranker",
 ]
 
 
@@ -62,6 +71,15 @@ def embedder(model: str, *, credentials: CredentialsSource, model_dir: Path) -> 
     from atrium.providers.openai_embeddings import OpenAIEmbedder
 
     return OpenAIEmbedder(credentials, _provider(model), spec)
+
+
+def reranker(model: str, *, model_dir: Path) -> "LocalReranker":
+    """The adapter for a reranking model. `InvalidInput` names what exists."""
+    if model != RERANKER:
+        raise InvalidInput(f"Unknown reranker {model[:100]!r}. Known: {RERANKER}")
+    from atrium.providers.reranking import LocalReranker
+
+    return LocalReranker(_local(model_dir, "local/all-minilm-l6-v2"))
 
 
 def _provider(model: str) -> Provider:

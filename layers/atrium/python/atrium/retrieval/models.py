@@ -62,13 +62,13 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A question and where to look. `top_k` from 1 to 50. `rerank` is for a reranking model; none is configured yet."""
+    """A question and where to look. `top_k` from 1 to 50. `rerank`: by the deployment's reranker, or by that of a name."""
 
     query: str
     top_k: int = 10
     mode: SearchMode = SearchMode.HYBRID
     scope: Scope = Scope()
-    rerank: bool = False
+    rerank: bool | str = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +98,27 @@ class Hit:
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
         """From a row of `search_chunks`."""
-        fields = {key: value for key, value in row.items() if key != "compared"}
+        fields = {key: value for key, value in row.items() if key not in {"compared", "elsewhere"}}
         return cls(**fields | {"page_starts": tuple(row["page_starts"])})
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a store found, best first. `compared`: passages whose vectors or words were compared exactly."""
+    """What a store found, best first.
+
+    `compared`: passages whose vectors or words were compared exactly. `elsewhere`: whether the tenant has passages in other
+    spaces, which were not looked at.
+    """
 
     hits: tuple[Hit, ...]
     compared: int
+    elsewhere: bool = False
 
     @classmethod
     def from_rows(cls, rows: list[dict[str, Any]]) -> Self:
-        """From the rows of `search_chunks`, each of which carries the count."""
-        compared = rows[0]["compared"] if rows else 0
-        return cls(tuple(Hit.from_row(row) for row in rows), compared)
+        """From the rows of `search_chunks`: each says the same of the whole search, and one is there always."""
+        hits = tuple(Hit.from_row(row) for row in rows if row["chunk_id"] is not None)
+        return cls(hits, rows[0]["compared"] or 0, rows[0]["elsewhere"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,57 +1,115 @@
 """Searching a tenant's documents."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from atrium.db import Database, Transaction
-from atrium.kernel.errors import FieldError, InvalidFields
+from atrium.kernel.errors import FieldError, InvalidFields, NotFound, ProviderError
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
 from atrium.providers.base import Embedder, Vectors
-from atrium.retrieval.models import EmbeddingSpace, Found, SearchMode, SearchRequest, SearchResult
-from atrium.retrieval.store import PostgresVectorStore, VectorStore, get_space
+from atrium.retrieval.models import EmbeddingSpace, Found, Hit, SearchMode, SearchRequest, SearchResult
+from atrium.retrieval.reranking import CANDIDATES, RerankerOf, chosen, reranked
+from atrium.retrieval.store import PostgresVectorStore, VectorStore, get_space, known_languages
 
+_log: Final = logging.getLogger(__name__)
 EmbedderOf = Callable[[str], Awaitable[Embedder]]
 
 MAX_TOP_K: Final = 50
+_RANK_OFFSET: Final = 60  # of reciprocal rank fusion
 
 
 class RetrievalService:
-    """Finds passages. `embedder` gives the embedder of a model's name; the model is the deployment's."""
+    """Finds passages. `embedder` and `reranker` give the model of a name; the deployment's own are in the settings."""
 
-    def __init__(self, database: Database, embedder: EmbedderOf, settings: Settings, store: VectorStore | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        embedder: EmbedderOf,
+        settings: Settings,
+        store: VectorStore | None = None,
+        reranker: RerankerOf | None = None,
+    ) -> None:
         self._database = database
         self._embedder = embedder
         self._model = settings.embedding_model
         self._store = store or PostgresVectorStore()
+        self._reranker = reranker
+        self._configured = settings.reranker if reranker else ""
         self._space: EmbeddingSpace | None = None
 
     async def search(self, principal: Principal, request: SearchRequest) -> SearchResult:
-        """The best passages for a question.
+        """The best passages for a question, also where collections have embedding models of their own.
 
-        Errors: InvalidFields for an empty question or `top_k` outside 1 to 50; ProviderError when the question cannot be
-        embedded (never in keyword mode).
+        Errors: InvalidFields for an empty question, `top_k` outside 1 to 50 or a reranker that is not there; ProviderError
+        when the question cannot be embedded (never in keyword mode) or reranked.
         """
         _check(request)
-        vector = None if request.mode is SearchMode.KEYWORD else await self._embed(request.query)
-        async with self._database.transaction(principal) as tx:
-            found = await self._find(tx, request, vector)
-        return SearchResult(found.hits, request.mode, found.compared)
+        judge = chosen(request.rerank, self._configured)
+        asked = request if judge is None else replace(request, top_k=CANDIDATES)
+        found = await self._find(principal, asked)
+        hits = found.hits
+        if judge is not None and self._reranker is not None:
+            hits = await reranked(await self._reranker(judge), request.query, hits, request.top_k)
+        return SearchResult(hits, request.mode, found.compared)
 
-    async def _embed(self, question: str) -> Vectors:
+    async def _find(self, principal: Principal, request: SearchRequest) -> Found:
         # Before the transaction: no provider is called inside one.
-        embedder = await self._embedder(self._model)
-        return await embedder.embed([question], "query")
+        vector, language = await self._understand(self._model, request)
+        async with self._database.transaction(principal) as tx:
+            if self._space is None:
+                self._space = await get_space(tx, self._model)
+            found = await self._ask(tx, self._space, request, vector, language)
+            spaces = await self._store.spaces_of_tenant(tx) if found.elsewhere else []
+        others = [await self._find_in(principal, space, request) for space in spaces if space.model != self._model]
+        return _fused([found, *others], request.top_k) if others else found
 
-    async def _find(self, tx: Transaction, request: SearchRequest, vector: Vectors | None) -> Found:
-        if self._space is None:
-            self._space = await get_space(tx, self._model)
+    async def _find_in(self, principal: Principal, space: EmbeddingSpace, request: SearchRequest) -> Found:
+        """In a space of other collections. Where its model is out of reach, words still find."""
+        try:
+            vector, language = await self._understand(space.model, request)
+        except (ProviderError, NotFound) as error:
+            if request.mode is SearchMode.VECTOR:
+                raise
+            _log.warning("%s is out of reach, its collections are searched by words: %s", space.model, error)
+            vector, language = None, ""
+        async with self._database.transaction(principal) as tx:
+            return await self._ask(tx, space, request, vector, language)
+
+    async def _understand(self, model: str, request: SearchRequest) -> tuple[Vectors | None, str]:
+        """The question's vector, none in keyword mode, and its language where both halves count and the model knows few."""
+        if request.mode is SearchMode.KEYWORD:
+            return None, ""
+        embedder = await self._embedder(model)
+        vector = await embedder.embed([request.query], "query")
+        if request.mode is SearchMode.VECTOR or known_languages(model) is None:
+            return vector, ""
+        from atrium.retrieval.language import detect
+
+        return vector, await asyncio.to_thread(detect, request.query)
+
+    async def _ask(
+        self, tx: Transaction, space: EmbeddingSpace, request: SearchRequest, vector: Vectors | None, language: str
+    ) -> Found:
         where, limit = request.scope, request.top_k
         if vector is None:
-            return await self._store.keyword_search(tx, self._space, request.query, scope=where, limit=limit)
+            return await self._store.keyword_search(tx, space, request.query, scope=where, limit=limit)
         if request.mode is SearchMode.VECTOR:
-            return await self._store.similarity_search(tx, self._space, vector, scope=where, limit=limit)
-        return await self._store.hybrid_search(tx, self._space, vector, request.query, scope=where, limit=limit)
+            return await self._store.similarity_search(tx, space, vector, scope=where, limit=limit)
+        return await self._store.hybrid_search(tx, space, vector, request.query, language=language, scope=where, limit=limit)
+
+
+def _fused(parts: Sequence[Found], top: int) -> Found:
+    """By rank alone: scores of two models mean different things."""
+    best: dict[object, Hit] = {}
+    for part in parts:
+        for rank, hit in enumerate(part.hits, 1):
+            best.setdefault(hit.chunk_id, replace(hit, score=1 / (_RANK_OFFSET + rank)))
+    hits = sorted(best.values(), key=lambda hit: -hit.score)[:top]
+    return Found(tuple(hits), sum(part.compared for part in parts))
 
 
 def _check(request: SearchRequest) -> None:
