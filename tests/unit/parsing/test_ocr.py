@@ -42,7 +42,8 @@ def dark_corner(bitmap: Bitmap) -> tuple[bool, bool]:
 def test_a_clear_page_is_read_once() -> None:
     engine = Engine(lambda _: (line("Two clear words"),))
     page = recognise(engine, 3, PAGE)
-    assert (page.number, [each.text for each in page.lines], page.confidence) == (3, ["Two clear words"], pytest.approx(0.95))
+    assert (page.number, [each.text for each in page.lines]) == (3, ["Two clear words"])
+    assert page.confidence == pytest.approx(0.95)
     assert len(engine.asked) == 1
 
 
@@ -67,7 +68,8 @@ def test_small_letters_are_enlarged_and_placed_where_they_were() -> None:
     page = recognise(engine, 1, PAGE)
     assert [bitmap.width for bitmap, _ in engine.asked] == [40, 120]
     (found,) = page.lines
-    assert (found.text, found.left, found.bottom, found.height) == ("small", pytest.approx(5 / 3), 20, 13)
+    assert (found.text, found.bottom, found.height) == ("small", 20, 13)
+    assert found.left == pytest.approx(5 / 3)
 
 
 # Where the corner is that was the upper left one, on a page that was turned back from lying so.
