@@ -21,16 +21,24 @@ _BATCH = 10
 class Ingestion(Construct):
     """The queue of new objects and what fills and empties it."""
 
-    def __init__(self, scope: Construct, name: str, *, bucket: s3.Bucket) -> None:
+    def __init__(self, scope: Construct, name: str, *, bucket: s3.Bucket, settings: Settings) -> None:
         super().__init__(scope, name)
         self._waiting = QueueWithDeadLetters(self, "Ingest", visibility=Duration.seconds(6 * function("ingest").timeout))
         events.Rule(
             self,
             "ObjectCreated",
             description="New objects in the drop folder and from uploads wait for ingestion",
-            event_pattern=_objects_created(bucket),
+            event_pattern=_objects(bucket, "Object Created", _PREFIXES),
             targets=[targets.SqsQueue(self.queue, dead_letter_queue=self._waiting.dead_letters)],
         )
+        if settings.drop_delete == "mirror":
+            events.Rule(
+                self,
+                "ObjectDeleted",
+                description="Files deleted from the drop folder take their documents along",
+                event_pattern=_objects(bucket, "Object Deleted", ("drop/",)),
+                targets=[targets.SqsQueue(self.queue, dead_letter_queue=self._waiting.dead_letters)],
+            )
 
     @property
     def queue(self) -> sqs.Queue:
@@ -59,12 +67,12 @@ class Ingestion(Construct):
         )
 
 
-def _objects_created(bucket: s3.Bucket) -> events.EventPattern:
+def _objects(bucket: s3.Bucket, what: str, prefixes: tuple[str, ...]) -> events.EventPattern:
     return events.EventPattern(
         source=["aws.s3"],
-        detail_type=["Object Created"],
+        detail_type=[what],
         detail={
             "bucket": {"name": [bucket.bucket_name]},
-            "object": {"key": [{"prefix": prefix} for prefix in _PREFIXES]},
+            "object": {"key": [{"prefix": prefix} for prefix in prefixes]},
         },
     )

@@ -81,6 +81,10 @@ class Settings(BaseModel):
 
     # Documents that are ingested side by side; 2 is the least that SQS's event source mapping takes.
     ingest_concurrency: int = Field(default=10, ge=2, le=1000)
+    # Documents of one tenant that are processed side by side; the others wait their turn.
+    ingest_in_flight: int = Field(default=16, ge=1, le=10_000)
+    # Whether a file that is deleted from the drop folder takes its document along.
+    drop_delete: Literal["ignore", "mirror"] = "ignore"
 
     # Where `python -m infra.packaging` has built; the target decides when it is empty.
     build_dir: str = ""

@@ -31,7 +31,7 @@ class AtriumStack(Stack):
 
         storage = Storage(self, "Storage", settings=settings)
         events = Events(self, "Events")
-        ingestion = Ingestion(self, "Ingestion", bucket=storage.bucket)
+        ingestion = Ingestion(self, "Ingestion", bucket=storage.bucket, settings=settings)
         api = Api(self, "Api", settings=settings, local=local)
 
         functions = Functions(
@@ -102,6 +102,8 @@ def _environment(
         "OPERATOR_SECRET": OPERATOR,
         "PROVIDER_SECRET_PREFIX": PROVIDERS,
         "PUBLIC_URL": api.public_url,
+        "INGEST_IN_FLIGHT": str(settings.ingest_in_flight),
+        "DROP_DELETE": settings.drop_delete,
         "REGISTRATION": settings.registration_mode,
         "CORS_ORIGINS": ",".join(settings.cors_origins),
         "CHAT_MODEL": settings.chat_model,

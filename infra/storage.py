@@ -33,7 +33,7 @@ _EVERYTHING = ("drop", "uploads", "work", "text")
 # A document may be deleted at any time: whichever step comes next removes what it left, wherever that is.
 ACCESS: dict[str, Access] = {
     "documents": Access(read=("drop", "uploads"), write=("uploads",), delete=_EVERYTHING),
-    "ingest": Access(read=("drop", "uploads"), delete=("drop", "uploads")),
+    "ingest": Access(read=("drop", "uploads"), delete=_EVERYTHING),
     "extract": Access(read=("drop", "uploads", "work"), write=("work", "text"), delete=_EVERYTHING),
     "embed": Access(read=("work",), write=("work",), delete=_EVERYTHING),
     "publish": Access(read=("work",), delete=_EVERYTHING),

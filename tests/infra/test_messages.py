@@ -3,8 +3,12 @@
 import json
 
 import pytest
+from aws_cdk import App, Stack
+from aws_cdk import aws_s3 as s3
+from aws_cdk.assertions import Template as CdkTemplate
 
 from infra.areas import FUNCTIONS, function
+from infra.ingestion import Ingestion
 from infra.settings import Settings
 from tests.infra.template import Template, logical_name
 
@@ -47,6 +51,16 @@ def test_new_objects_reach_ingest(aws: Template) -> None:
     (target,) = rule["Targets"]
     assert logical_name(target["Arn"]["Fn::GetAtt"][0]) == "IngestionIngestQueue"
     assert logical_name(target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]) == "IngestionIngestDeadLetters"
+
+
+def test_deletions_in_the_drop_folder_reach_it_where_they_are_mirrored() -> None:
+    stack = Stack(App())
+    Ingestion(stack, "Ingestion", bucket=s3.Bucket(stack, "Bucket"), settings=Settings(drop_delete="mirror"))
+    rules = CdkTemplate.from_stack(stack).find_resources("AWS::Events::Rule")
+    patterns = [rule["Properties"]["EventPattern"] for rule in rules.values()]
+    heard = {pattern["detail-type"][0]: [key["prefix"] for key in pattern["detail"]["object"]["key"]] for pattern in patterns}
+    assert heard == {"Object Created": ["drop/", "uploads/"], "Object Deleted": ["drop/"]}
+    assert len({json.dumps(rule["Properties"]["Targets"][0]["Arn"]) for rule in rules.values()}) == 1
 
 
 def test_ingest_reports_single_failures_and_is_bounded(aws: Template) -> None:

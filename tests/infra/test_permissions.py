@@ -8,7 +8,7 @@ from tests.infra.template import Template, as_list
 
 NAMES = [each.name for each in FUNCTIONS]
 # What arrives is started, and what is stuck is started again.
-STARTERS = {"ingest", "housekeeping"}
+STARTERS = {"ingest", "documents", "publish", "housekeeping"}
 # AWS knows no narrower resource for these.
 UNSCOPED = {
     "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
@@ -57,7 +57,7 @@ def test_functions_log_in_as_the_application_and_few_as_somebody_else(aws: Templ
 @pytest.mark.parametrize("name", NAMES)
 def test_secrets_go_to_those_who_use_them(aws: Template, name: str) -> None:
     readable = {arn.rsplit("secret:", 1)[1] for arn in aws.allowed(name, "secretsmanager:GetSecretValue") if "secret:" in arn}
-    expected = {"atrium/keyring-??????"} if name in {area.name for area in AREAS} else set()
+    expected = {"atrium/keyring-??????"} if name in {area.name for area in AREAS} | {"extract"} else set()
     if name == "system":
         expected = {"atrium/jwks-??????"}
     if name in {"rag", "embed"}:
