@@ -86,6 +86,124 @@ class TestMaking:
         assert answer.status_code == 422
         assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
+    async def test_a_scope_beyond_the_role_is_no_scope(self, http: httpx.AsyncClient, session: Session) -> None:
+        body = {"name": "k", "role": "viewer", "scopes": ["documents:read", "documents:write"]}
+        answer = await http.post("/api/v1/api-keys", json=body, headers=bearer(session))
+        assert answer.status_code == 422
+        assert [error["pointer"] for error in answer.json()["errors"]] == ["/scopes/1"]
+
+
+async def rotate(
+    http: httpx.AsyncClient, headers: dict[str, str], key: dict[str, Any], overlap: int | None = None
+) -> httpx.Response:
+    body = None if overlap is None else {"overlap": overlap}
+    return await http.post(f"/api/v1/api-keys/{key['id']}/rotate", json=body, headers=headers)
+
+
+class TestRotation:
+    async def test_a_new_secret_works_now_and_the_old_one_for_a_day(
+        self, http: httpx.AsyncClient, session: Session, admin_connection: Admin
+    ) -> None:
+        key = await make_key(http, session, scopes=["documents:read"])
+        answer = await rotate(http, bearer(session), key)
+        new = answer.json()
+        assert answer.status_code == 200
+        unlike = {"key", "last_four", "previous_until", "last_used_at"}
+        assert {name: new[name] for name in set(new) - unlike} == {name: key[name] for name in set(key) - unlike}
+        assert new["key"] != key["key"]
+        assert new["key"].startswith(key["prefix"])
+        assert round((datetime.fromisoformat(new["previous_until"]) - datetime.now(UTC)).total_seconds() / 3600) == 24
+        assert [await status(http, each) for each in (key, new)] == [200, 200]
+        await admin_connection.execute("UPDATE atrium.api_keys SET previous_until = now()")
+        assert [await status(http, each) for each in (key, new)] == [401, 200]
+        (listed,) = (await http.get("/api/v1/api-keys", headers=bearer(session))).json()["data"]
+        assert listed["previous_until"] is None
+
+    async def test_no_more_than_two_live_at_once(self, http: httpx.AsyncClient, session: Session) -> None:
+        first = await make_key(http, session)
+        second = (await rotate(http, bearer(session), first)).json()
+        third = (await rotate(http, bearer(session), first, 60)).json()
+        assert [await status(http, each) for each in (first, second, third)] == [401, 200, 200]
+
+    async def test_without_overlap_the_old_one_ends_now(self, http: httpx.AsyncClient, session: Session) -> None:
+        key = await make_key(http, session)
+        new = (await rotate(http, bearer(session), key, 0)).json()
+        assert new["previous_until"] is None
+        assert [await status(http, each) for each in (key, new)] == [401, 200]
+
+    async def test_deleting_ends_both(self, http: httpx.AsyncClient, session: Session) -> None:
+        key = await make_key(http, session)
+        new = (await rotate(http, bearer(session), key)).json()
+        await http.delete(f"/api/v1/api-keys/{key['id']}", headers=bearer(session))
+        assert [await status(http, each) for each in (key, new)] == [401, 401]
+        assert (await rotate(http, bearer(session), key)).status_code == 404
+
+    async def test_the_same_request_again_rotates_once_and_shows_nothing(
+        self, http: httpx.AsyncClient, session: Session, admin_connection: Admin
+    ) -> None:
+        key = await make_key(http, session)
+        headers = bearer(session) | {"Idempotency-Key": "k"}
+        first, again = await rotate(http, headers, key), await rotate(http, headers, key)
+        assert again.json() == first.json() | {"key": "[shown once]"}
+        assert again.headers["idempotency-replayed"] == "true"
+        assert [await status(http, each) for each in (key, first.json())] == [200, 200]
+
+    async def test_a_retry_whose_answer_was_lost_leaves_the_secret_in_use(
+        self, http: httpx.AsyncClient, session: Session, admin_connection: Admin
+    ) -> None:
+        key = await make_key(http, session)
+        headers = bearer(session) | {"Idempotency-Key": "k"}
+        lost = (await rotate(http, headers, key)).json()
+        await admin_connection.execute(
+            "UPDATE atrium.idempotency_keys SET state = 'running', status = NULL, lease_until = now() - interval '1 second'"
+        )
+        retried = (await rotate(http, headers, key)).json()
+        assert [await status(http, each) for each in (key, lost, retried)] == [200, 401, 200]
+
+    async def test_each_secret_is_of_the_pepper_it_was_made_under(
+        self, http: httpx.AsyncClient, session: Session, runtime: LocalRuntime
+    ) -> None:
+        key = await make_key(http, session)
+        await _rotate(runtime)
+        runtime.keyring._read_at -= 1000
+        new = (await rotate(http, bearer(session), key)).json()
+        assert [await status(http, each) for each in (key, new)] == [200, 200]
+
+    async def test_nobody_renews_a_key_that_may_more_or_outlives_them(self, http: httpx.AsyncClient, session: Session) -> None:
+        soon = (datetime.now(UTC) + timedelta(days=7)).isoformat()
+        strong = await make_key(http, session, role="admin")
+        weak = await make_key(http, session, role="admin", scopes=["api_keys:manage", "documents:read"])
+        short = await make_key(http, session, role="admin", expires_at=soon)
+        reader = await make_key(http, session, scopes=["documents:read"])
+        assert (await rotate(http, header(weak), strong)).status_code == 403
+        assert (await rotate(http, header(short), strong)).status_code == 403
+        assert [await status(http, each) for each in (strong, weak, short)] == [200, 200, 200]
+        assert (await rotate(http, header(weak), reader)).status_code == 200
+        assert (await rotate(http, header(short), short)).json()["expires_at"] == short["expires_at"]
+
+    async def test_an_expired_key_is_not_revived(
+        self, http: httpx.AsyncClient, session: Session, admin_connection: Admin
+    ) -> None:
+        key = await make_key(http, session)
+        await admin_connection.execute("UPDATE atrium.api_keys SET expires_at = now()")
+        assert (await rotate(http, bearer(session), key)).status_code == 409
+
+    @pytest.mark.parametrize("overlap", [-1, 604_801, 1.5, "60", None, True])
+    async def test_an_overlap_is_seconds_up_to_a_week(self, http: httpx.AsyncClient, session: Session, overlap: object) -> None:
+        key = await make_key(http, session)
+        url = f"/api/v1/api-keys/{key['id']}/rotate"
+        answer = await http.post(url, json={"overlap": overlap}, headers=bearer(session))
+        assert answer.status_code == 422
+        assert [error["pointer"] for error in answer.json()["errors"]] == ["/overlap"]
+
+    async def test_it_is_audited(self, http: httpx.AsyncClient, session: Session, admin_connection: Admin) -> None:
+        key = await make_key(http, session)
+        await rotate(http, bearer(session), key, 60)
+        row = await (
+            await admin_connection.execute("SELECT target, detail FROM atrium.audit_log WHERE action = 'api_key.rotated'")
+        ).fetchone()
+        assert row == {"target": f"api_key:{key['id']}", "detail": {"overlap": 60}}
+
 
 class TestEnding:
     async def test_a_deleted_key_stops_at_once_and_is_gone(self, http: httpx.AsyncClient, session: Session) -> None:
@@ -177,7 +295,7 @@ class TestAuthentication:
         runtime.keyring._read_at -= 1000
         fresh = (await http.post("/api/v1/auth/refresh", json={"refresh_token": session["refresh_token"]})).json()
         # A container that still holds the old keyring meets the new kid.
-        runtime.keyring._keyring = old
+        runtime.keyring._known = old
         runtime.keyring._read_at -= 60
         assert (await http.get("/api/v1/auth/me", headers=bearer(fresh))).status_code == 200
         assert (await http.get("/api/v1/auth/me", headers=bearer(session))).status_code == 200
@@ -207,5 +325,5 @@ async def _key_under_the_new_pepper(
     old, read_at = await runtime.keyring.get(), runtime.keyring._read_at
     runtime.keyring._read_at -= 1000
     key = await make_key(http, session, name="newer")
-    runtime.keyring._keyring, runtime.keyring._read_at = old, read_at
+    runtime.keyring._known, runtime.keyring._read_at = old, read_at
     return key

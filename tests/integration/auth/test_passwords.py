@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -10,6 +11,8 @@ import pytest
 
 from atrium.db import Database
 from atrium.kernel.settings import Settings
+from atrium.tenancy.models import Caller
+from atrium.tenancy.passwords import verify_password
 from functions.auth.app import create_app
 from functions.auth.dependencies import password_service
 from tests.factories.auth import PASSWORD, UNLIMITED, LocalRuntime, bearer, client, make_key, register
@@ -160,16 +163,12 @@ class TestReset:
     async def test_a_login_that_was_checked_before_a_reset_does_not_survive_it(
         self, http: httpx.AsyncClient, session: Session, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from atrium.tenancy import sessions
-
-        verify = sessions.verify_password
-
         async def meanwhile(password: str, stored: str | None) -> bool:
-            held = await verify(password, stored)
+            held = await verify_password(password, stored)
             assert (await reset(http, (await forgot(http)).json()["token"])).status_code == 204
             return held
 
-        monkeypatch.setattr(sessions, "verify_password", meanwhile)
+        monkeypatch.setattr("atrium.tenancy.sessions.verify_password", meanwhile)
         assert (await login(http)).status_code == 401
 
 
@@ -247,8 +246,4 @@ class TestMailing:
 
 def _request(app: Any) -> Any:
     """What the dependencies need of a request."""
-    from types import SimpleNamespace
-
-    from atrium.tenancy.models import Caller
-
     return SimpleNamespace(app=app, state=SimpleNamespace(caller=Caller("192.0.2.1")))

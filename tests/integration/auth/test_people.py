@@ -358,7 +358,7 @@ class TestListing:
             await invite(http, session, f"i{number}@example.com")
         await join(http, session, "bob@example.com")
         seen: list[str] = []
-        cursor = ""
+        cursor: str | None = ""
         while cursor is not None:
             page = (
                 await http.get(USERS, params={"limit": 2} | ({"cursor": cursor} if cursor else {}), headers=bearer(session))

@@ -76,11 +76,11 @@ async def fail(how: str, request: Request) -> None:
     }[how]
 
 
-def make_app(**changed: object) -> Any:
+def make_app(*, prefix: str = "/api/v1", **changed: object) -> Any:
     settings = Settings().model_copy(update={"body_limit": 1000, "upload_limit": 5000, **changed})
     secrets = MemorySecrets({"atrium/keyring": new_keyring()})
     parts: Any = SimpleNamespace(settings=settings, keyring=KeyringSource(secrets, "atrium/keyring"))
-    return create_area("things", router, runtime=parts)
+    return create_area("things", router, runtime=parts, prefix=prefix)
 
 
 @pytest.fixture
@@ -250,7 +250,20 @@ class TestLists:
         assert problem["errors"][0]["pointer"] == "/query/q"
 
     async def test_bytes_that_are_no_text_in_a_query_are_no_crash(self, http: httpx.AsyncClient) -> None:
-        assert (await http.get("/api/v1/things?q=%ff%ed%a0%80&%ff=%fe")).status_code == 200
+        assert (await http.get("/api/v1/things?q=%ff%ed%a0%80")).status_code == 200
+        assert (await http.get("/api/v1/things?%ff=%fe")).status_code == 422
+
+    @pytest.mark.parametrize(
+        ("path", "named"), [("?limti=5", ["limti"]), ("?q=a&b=1&a", ["a", "b"]), ("?Limit=5", ["Limit"]), ("?a/b=1", ["a~1b"])]
+    )
+    async def test_an_unknown_parameter_is_named(self, http: httpx.AsyncClient, path: str, named: list[str]) -> None:
+        answer = await http.get(f"/api/v1/things{path}")
+        problem = problem_of(answer, 422, "invalid-fields")
+        assert [error["pointer"] for error in problem["errors"]] == [f"/query/{name}" for name in named]
+
+    async def test_at_the_root_anything_may_be_added(self) -> None:
+        async with client(make_app(prefix="")) as http:
+            assert (await http.get("/things?nocache=1")).status_code == 200
 
 
 class TestPaths:
@@ -332,7 +345,12 @@ class TestHeaders:
         for path in ("/api/v1/things", "/nowhere", "/api/v1/things?limit=x"):
             headers = (await http.get(path)).headers
             assert headers["x-content-type-options"] == "nosniff"
+            assert headers["x-frame-options"] == "DENY"
+            assert headers["referrer-policy"] == "no-referrer"
+            assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+            assert headers["cross-origin-resource-policy"] == "same-origin"
             assert headers["cache-control"] == "no-store"
+            assert "Origin" in headers["vary"]
             assert "Authorization" in headers["vary"]
             assert "strict-transport-security" not in headers
 
@@ -361,7 +379,8 @@ class TestHeaders:
             for path in ("/api/v1/things", "/nowhere"):
                 answer = await http.get(path, headers={"origin": "https://app.example.com"})
                 assert answer.headers["access-control-allow-origin"] == "https://app.example.com"
-                assert "X-Request-Id" in answer.headers["access-control-expose-headers"]
+                assert answer.headers["access-control-allow-credentials"] == "true"
+                assert {"X-Request-Id", "Retry-After"} <= set(answer.headers["access-control-expose-headers"].split(", "))
             bug = await http.post("/api/v1/things/fail/bug", headers={"origin": "https://app.example.com"})
             assert (bug.status_code, bug.headers["access-control-allow-origin"]) == (500, "https://app.example.com")
             other = await http.get("/api/v1/things", headers={"origin": "https://evil.example"})
@@ -374,6 +393,26 @@ class TestHeaders:
             answer = await http.options("/api/v1/things", headers=asked)
             assert answer.status_code == 200
             assert answer.headers["x-request-id"]
+            assert answer.headers["access-control-allow-origin"] == "https://app.example.com"
+            assert answer.headers["access-control-allow-credentials"] == "true"
+            assert "PATCH" in answer.headers["access-control-allow-methods"]
+            assert "Origin" in answer.headers["vary"]
+
+    @pytest.mark.parametrize(
+        "origin",
+        [
+            "https://evil.example",
+            "null",
+            "http://app.example.com",
+            "https://app.example.com:444",
+            "https://app.example.com.evil.example",
+        ],
+    )
+    async def test_a_preflight_of_another_origin_is_refused(self, origin: str) -> None:
+        async with client(make_app(cors_origins=("https://app.example.com",))) as http:
+            answer = await http.options("/api/v1/things", headers={"origin": origin, "access-control-request-method": "POST"})
+            assert answer.status_code == 400
+            assert "access-control-allow-origin" not in answer.headers
 
     async def test_without_origins_nobody_is_let_in(self, http: httpx.AsyncClient) -> None:
         answer = await http.get("/api/v1/things", headers={"origin": "https://app.example.com"})

@@ -46,6 +46,8 @@ def create_area(
     )
     app.state.runtime = parts
     app.state.timeout = timeout
+    # At the root are probes and pages, to whose addresses monitors and browsers add what they like.
+    app.state.strict_query = bool(prefix)
     for router in routers:
         app.include_router(router, prefix=prefix)
     _check_routes(app)

@@ -30,7 +30,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, openapi_version=app.openapi_version, routes=app.routes)
         for operation, route in _operations(app, document):
-            _complete(operation, route)
+            _complete(operation, route, strict_query=app.state.strict_query)
         _components(document)
         app.openapi_schema = document
     return app.openapi_schema
@@ -44,11 +44,11 @@ def _operations(app: FastAPI, document: dict[str, Any]) -> Iterator[tuple[dict[s
                 yield document["paths"][path][method.lower()], route
 
 
-def _complete(operation: dict[str, Any], route: AreaRoute) -> None:
+def _complete(operation: dict[str, Any], route: AreaRoute, *, strict_query: bool) -> None:
     responses: dict[str, Any] = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422", "")):
         del responses["422"]
-    for status in _statuses(operation, route):
+    for status in (*_statuses(operation, route), *((422,) if strict_query else ())):
         responses.setdefault(str(status), problems.openapi_response(status))
     operation["responses"] = dict(sorted(responses.items()))
     if route.need.principal:

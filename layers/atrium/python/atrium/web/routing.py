@@ -1,19 +1,21 @@
 """The route class of every area: who asks, then what they sent, then once or again, and only then the endpoint."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from enum import Enum
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, params
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.responses import Response
 
-from atrium.kernel.errors import UnsupportedMediaType
+from atrium.kernel.errors import FieldError, InvalidFields, UnsupportedMediaType
 from atrium.tenancy.permissions import check
 from atrium.web.auth import Need, authenticate, need_of
 from atrium.web.bodies import BodyLimit, StrictRequest
 from atrium.web.idempotency import Redacted, once
+from atrium.web.problems import pointer
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -53,13 +55,14 @@ class AreaRoute(APIRoute):
         need, idempotent = self.need, self.is_idempotent
         limit = next(iter(self._marks(BodyLimit)), None)
         redact = tuple(field for mark in self._marks(Redacted) for field in mark.fields)
-        name = f"POST {self.path_format}"
+        name, known = f"POST {self.path_format}", frozenset(_query_names(self.dependant))
 
         async def handle(request: Request) -> Response:
             strict = StrictRequest(request, request.app.state.runtime.settings, limit)
             try:
                 if need.principal:
                     await _admit(strict, need)
+                _check_query(strict, known)
                 await self._read_body(strict)
                 return await (once(strict, name, redact, endpoint) if idempotent else endpoint(strict))
             finally:
@@ -91,6 +94,25 @@ async def _admit(request: StrictRequest, need: Need) -> None:
     admitted = await authenticate(request)
     for permission in need.permissions:
         check(admitted.principal, permission)
+
+
+def _check_query(request: StrictRequest, known: frozenset[str]) -> None:
+    """A filter with a typing mistake in its name must not answer with everything."""
+    unknown = sorted(set(request.query_params) - known)
+    if unknown and request.app.state.strict_query:
+        raise InvalidFields(tuple(FieldError(pointer(("query", name)), "is not a parameter of this route") for name in unknown))
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    """The query parameters that a route reads; of a model in the query its fields."""
+    for field in dependant.query_params:
+        annotation = field.field_info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from (each.alias or name for name, each in annotation.model_fields.items())
+        else:
+            yield field.alias
+    for child in dependant.dependencies:
+        yield from _query_names(child)
 
 
 def _calls(dependant: Dependant) -> list[Any]:

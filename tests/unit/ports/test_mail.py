@@ -1,0 +1,53 @@
+"""Mail through SES, against moto: what arrives, and what a refusal is to the caller."""
+
+from collections.abc import Iterator
+
+import pytest
+from moto import mock_aws
+from moto.ses.models import ses_backends
+
+from atrium.kernel.errors import Unavailable
+from atrium.kernel.settings import Settings
+from atrium.ports import aws
+from atrium.ports.mail import SesMail
+from atrium.runtime import Runtime
+
+SENDER = "atrium@example.com"
+
+
+@pytest.fixture(autouse=True)
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        aws.client.cache_clear()
+        yield
+        aws.client.cache_clear()
+
+
+async def test_a_mail_goes_to_one_person_as_text() -> None:
+    aws.client("sesv2").create_email_identity(EmailIdentity=SENDER)
+    await SesMail(SENDER).send("bob@example.com", "Grüße", "A line.\nAnother.")
+    ((account, regions),) = ((name, backends) for name, backends in ses_backends.items() if backends["us-east-1"].sent_messages)
+    assert account
+    (message,) = regions["us-east-1"].sent_messages
+    assert (message.source, message.destinations["ToAddresses"]) == (SENDER, ["bob@example.com"])
+    assert (message.subject, message.body) == ("Grüße", "A line.\nAnother.")
+
+
+async def test_a_sender_that_is_not_verified_is_unavailable() -> None:
+    with pytest.raises(Unavailable, match="mail is unavailable"):
+        await SesMail(SENDER).send("bob@example.com", "Subject", "Text")
+
+
+def test_which_mail_there_is_follows_from_the_settings() -> None:
+    assert Runtime(Settings().model_copy(update={"mail_from": SENDER})).mail is None
+    on_aws = Settings().model_copy(update={"target": "aws"})
+    with pytest.raises(Unavailable, match="MAIL_FROM"):
+        _ = Runtime(on_aws).mail
+    assert isinstance(Runtime(on_aws.model_copy(update={"mail_from": SENDER})).mail, SesMail)
