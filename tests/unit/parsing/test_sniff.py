@@ -94,6 +94,32 @@ def test_a_file_that_contradicts_itself_is_refused(data: bytes, name: str, decla
     assert failure.value.kind == kind
 
 
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (_PDF + _DOCX, "a.pdf"),
+        (_PNG + _DOCX, "a.png"),
+        (b"<html><script>alert(1)</script>\n" + _PDF, "a.pdf"),
+        (_DOCX[:500] + _PDF, "a.pdf"),
+        (b"GIF89a/*" + _PDF, "a.pdf"),
+    ],
+)
+def test_a_file_that_is_two_in_one_is_refused(data: bytes, name: str) -> None:
+    with pytest.raises(IngestionFailed, match="contradicts itself") as failure:
+        sniff(data, name)
+    assert failure.value.kind == "type-mismatch"
+
+
+def test_a_pdf_may_carry_an_archive_inside() -> None:
+    carried = _PDF.replace(b"endobj", b"endobj %" + _DOCX[-22:].replace(b"\r", b"") + b"\n", 1)
+    assert sniff(carried, "a.pdf") == PDF
+
+
+def test_what_was_found_is_named() -> None:
+    with pytest.raises(IngestionFailed, match="it is declared as application/pdf, its content is text/html"):
+        sniff(_HTML, "a.pdf", "application/pdf")
+
+
 def test_comments_before_a_root_cost_no_time() -> None:
     started = time.perf_counter()
     assert sniff(b"<!-- -->" * 100_000, "a.html", "") == HTML

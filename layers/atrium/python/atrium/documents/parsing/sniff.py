@@ -71,7 +71,12 @@ _BINARY_MAGIC = (
 _READ = "PDF, DOCX, HTML, Markdown, CSV, plain text, PNG, JPEG and TIFF are."
 _PDF = b"%PDF-"
 _ZIP = b"PK\x03\x04"
+_PDF_END = b"%%EOF"
+_ZIP_END = b"PK\x05\x06"
+_ZIP_END_BYTES = 22
+_ZIP_TAIL = _ZIP_END_BYTES + 0xFFFF  # a zip archive ends with a record and a comment
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ANY_MAGIC = (_ZIP, _OLE, *(magic for magic, _ in (*_IMAGE_MAGIC, *_BINARY_MAGIC)))
 _OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _HEAD = 4096
 _PDF_WITHIN = 1024
@@ -94,11 +99,26 @@ def sniff(data: bytes, name: str, declared_type: str = "") -> str:
     by_bytes = _by_magic(data, claimed)
     if by_bytes in _BINARY:
         if claimed not in {None, by_bytes}:
-            raise _mismatch(f"its content is {by_bytes}, it is declared as {claimed}")
+            raise _mismatch(f"it is declared as {claimed}, its content is {by_bytes}")
+        _check_single(data, by_bytes)
         return by_bytes
     if claimed in _BINARY:
-        raise _mismatch(f"its content is not {claimed}")
+        raise _mismatch(f"it is declared as {claimed}, its content is {by_bytes}")
     return claimed or by_bytes
+
+
+def _check_single(data: bytes, found: str) -> None:
+    """Refuse a file that is two in one: what is before a PDF, or a zip archive behind another file, is for another reader."""
+    before = data[: max(0, data.find(_PDF))].lstrip() if found == PDF else b""
+    if _HTML_HEAD.search(before) or before.startswith(_ANY_MAGIC):
+        raise _mismatch(f"it is {found} with something else before it")
+    tail = data[-_ZIP_TAIL:]
+    place = tail.rfind(_ZIP_END)
+    if found == DOCX or place < max(0, tail.rfind(_PDF_END)):
+        return
+    comment = int.from_bytes(tail[place + _ZIP_END_BYTES - 2 : place + _ZIP_END_BYTES], "little")
+    if len(tail) - place - _ZIP_END_BYTES == comment:  # chance writes the mark, but not the length that goes with it
+        raise _mismatch(f"it is {found} and a zip archive in one")
 
 
 def claimed_type(name: str, declared_type: str) -> str | None:
