@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from atrium.kernel.principal import Operator
 from atrium.ports.mail import Mail
 from atrium.tenancy.api_keys import ApiKeyService
+from atrium.tenancy.erasure import ErasureService
 from atrium.tenancy.models import Caller
 from atrium.tenancy.people import PeopleService
 from atrium.tenancy.recovery import PasswordService
@@ -44,6 +45,12 @@ async def tenant_service(request: Request) -> TenantService:
     return TenantService(request.app.state.runtime.database)
 
 
+async def erasure_service(request: Request) -> ErasureService:
+    """The tenant's end."""
+    runtime = request.app.state.runtime
+    return ErasureService(runtime.database, runtime.storage)
+
+
 async def mail(request: Request) -> Mail | None:
     """What carries tokens to people; None on the local cloud. `Unavailable` where nothing can be mailed."""
     carrier: Mail | None = request.app.state.runtime.mail
@@ -67,5 +74,6 @@ MaybeOperator = Annotated[Operator | None, Depends(operator)]
 Passwords = Annotated[PasswordService, Depends(password_service)]
 People = Annotated[PeopleService, Depends(people_service)]
 Tenants = Annotated[TenantService, Depends(tenant_service)]
+Erasures = Annotated[ErasureService, Depends(erasure_service)]
 Carrier = Annotated[Mail | None, Depends(mail)]
 Whence = Annotated[Caller, Depends(caller)]

@@ -1,10 +1,11 @@
 """Routes of the auth area: parse, call one verb, shape the reply."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request, Response
 
+from atrium.kernel.budget import Budget
 from atrium.kernel.principal import Principal
 from atrium.tenancy.permissions import Permission, permissions_of
 from atrium.web.auth import CurrentAdmission, CurrentPrincipal, OptionalPrincipal, require
@@ -14,11 +15,13 @@ from atrium.web.pagination import Page, Paged
 from atrium.web.problems import problem_responses
 from atrium.web.routing import NOT_IDEMPOTENT, area_router
 from atrium.web.schemas import ResourceId
-from functions.auth.dependencies import ApiKeys, Carrier, MaybeOperator, Passwords, People, Sessions, Tenants, Whence
+from functions.auth.dependencies import ApiKeys, Carrier, Erasures, MaybeOperator, Passwords, People, Sessions, Tenants, Whence
 from functions.auth.schemas import (
     AcceptIn,
     ApiKeyIn,
     ApiKeyOut,
+    ErasureIn,
+    ErasureOut,
     ForgotIn,
     ForgotOut,
     InvitationIn,
@@ -44,6 +47,9 @@ auth = area_router(prefix="/auth", tags=["auth"])
 api_keys = area_router(prefix="/api-keys", tags=["api-keys"])
 tenant = area_router(prefix="/tenant", tags=["tenant"])
 users = area_router(prefix="/users", tags=["users"])
+
+# A request waits so long for rows and objects to go; what is left then is housekeeping's.
+_ERASING_SECONDS: Final = 5
 
 RequestId = Annotated[str, Depends(request_id)]
 KeyManager = Annotated[Principal, require(Permission.API_KEYS_MANAGE)]
@@ -203,6 +209,13 @@ async def update_tenant(body: TenantPatch, principal: TenantManager, tenants: Te
     """Change what is given (a merge patch); a setting of null goes back to its default."""
     settings = body.settings.model_dump(exclude_unset=True)
     return TenantOut.of(await tenants.update(principal, name=body.name or None, settings=settings, request_id=request_id))
+
+
+@tenant.delete("", status_code=202)
+async def delete_tenant(body: ErasureIn, principal: TenantManager, erasures: Erasures, request_id: RequestId) -> ErasureOut:
+    """Erase the organisation and everything it has, for good: an admin who is a user may, and every credential ends with it."""
+    budget = Budget(_ERASING_SECONDS)
+    return ErasureOut.of(await erasures.erase(principal, confirm=body.confirm, budget=budget, request_id=request_id))
 
 
 @users.get("")

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from atrium.kernel.principal import PrincipalKind, Role
 from atrium.tenancy.api_keys import NewApiKey
 from atrium.tenancy.emails import normalise_email
+from atrium.tenancy.erasure import Erasure
 from atrium.tenancy.models import ApiKey, MemberStatus, Organisation, Session, User
 from atrium.tenancy.passwords import MAX_LENGTH, MIN_LENGTH
 from atrium.tenancy.people import Invited
@@ -134,6 +135,26 @@ class TenantOut(OrganisationOut):
         """The wire form."""
         settings = TenantSettingsOut.model_validate(settings_of(tenant))
         return cls(id=tenant.id, name=tenant.name, created_at=tenant.created_at, settings=settings)
+
+
+class ErasureIn(StrictModel):
+    """The organisation's name, exactly, so that nobody erases it by mistake."""
+
+    confirm: Annotated[str, Field(max_length=200)]
+
+
+class ErasureOut(Reply):
+    """How far it is. `erased`: nothing is left; `erasing`: all access has ended, the rest goes within minutes."""
+
+    tenant_id: UUID
+    status: Literal["erasing", "erased"]
+    requested_at: Timestamp
+
+    @classmethod
+    def of(cls, erasure: Erasure) -> Self:
+        """The wire form."""
+        status: Literal["erasing", "erased"] = "erased" if erasure.emptied_at else "erasing"
+        return cls(tenant_id=erasure.tenant_id, status=status, requested_at=erasure.requested_at)
 
 
 class InvitationIn(StrictModel):

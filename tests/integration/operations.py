@@ -34,6 +34,7 @@ PRIVATE: Final = {
     "me": "GET /api/v1/auth/me",
     "get_tenant": "GET /api/v1/tenant",
     "update_tenant": "PATCH /api/v1/tenant",
+    "delete_tenant": "DELETE /api/v1/tenant",
     "list_users": "GET /api/v1/users",
     "invite_user": "POST /api/v1/users",
     "update_user": "PATCH /api/v1/users/{id}",

@@ -41,6 +41,7 @@ REFUSALS: Final[dict[str, dict[str, str]]] = {
     "forgot_password": _UNSTORABLE | {"422": "what only looks like an e-mail"},
     "reset_password": _UNSTORABLE | {"401": "a token that was never given"},
     "accept_invitation": _UNSTORABLE | {"401": "a token that was never given"},
+    "delete_tenant": _UNSTORABLE | {"403": "an API key: only a user may"},
     "update_tenant": _UNSTORABLE | {"422": "a chat model that is not there; a name of blanks"},
     "list_users": _FOREIGN,
     "invite_user": _UNSTORABLE | {"422": "what only looks like an e-mail"},
@@ -221,7 +222,7 @@ def test_valid_data_is_refused_for_declared_reasons_only(name: str) -> None:
     refused = set(REFUSALS[name])
     assert refused <= set(operation["responses"])
     assert ("404" in refused) == ("{" in path)
-    # Of the rest only these: an e-mail can be taken, and who is not known yet can be somebody else.
+    # Of the rest only these: an e-mail can be taken, who is not known yet can be somebody else, a key may not do everything.
     known = {
         "create_collection": {"409"},
         "delete_collection": {"409"},
@@ -230,6 +231,7 @@ def test_valid_data_is_refused_for_declared_reasons_only(name: str) -> None:
         "refresh": {"401"},
         "reset_password": {"401"},
         "metrics": {"401"},
+        "delete_tenant": {"403"},
         "accept_invitation": {"401"},
     }
     assert refused - {"404"} - _EXTRA <= known.get(name, set())

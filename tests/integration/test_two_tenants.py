@@ -37,6 +37,7 @@ REACH: Final = {
     "me": Reach(),
     "get_tenant": Reach(),
     "update_tenant": Reach(body={"name": "Renamed"}),
+    "delete_tenant": Reach(body={"confirm": "Other"}),
     "list_users": Reach(),
     "invite_user": Reach(body={"email": "carol@example.com"}),
     "update_user": Reach("user", {"role": "viewer"}),

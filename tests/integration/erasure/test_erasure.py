@@ -1,10 +1,12 @@
 """What is left of a tenant that was erased: nothing, in no table, under no prefix, of no version; and the others have theirs."""
 
 import contextlib
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import httpx
 import psycopg
 import pytest
 from psycopg import sql
@@ -20,6 +22,8 @@ from atrium.kernel.settings import Settings
 from atrium.retrieval.store import get_space
 from atrium.tenancy.erasure import ErasureService
 from atrium.tenancy.erasure.service import AREAS, SETTLED
+from functions.auth.app import create_app
+from tests.factories.auth import UNLIMITED, LocalRuntime, bearer, client, join, make_key, register
 from tests.factories.documents import MODEL, World
 from tests.factories.retrieval import publish
 from tests.factories.tenancy import make_api_key, make_user
@@ -228,3 +232,62 @@ class TestMeanwhile:
         await world.storage.put(document.version.object_key, b"late", content_type="text/plain")
         assert await world.receive(arrival) is Receipt.GONE
         assert world.keys("") == []
+
+
+class TestRequest:
+    """DELETE /api/v1/tenant."""
+
+    @pytest.fixture
+    def runtime(self, settings: Settings, database: Database) -> LocalRuntime:
+        return LocalRuntime(settings, database, **UNLIMITED)
+
+    @pytest.fixture
+    async def http(self, runtime: LocalRuntime) -> AsyncIterator[httpx.AsyncClient]:
+        async with client(create_app(runtime)) as http:
+            yield http
+
+    @staticmethod
+    async def erase(http: httpx.AsyncClient, headers: dict[str, str], **body: object) -> httpx.Response:
+        return await http.request("DELETE", "/api/v1/tenant", json=body, headers=headers)
+
+    async def test_an_admin_erases_everything_and_nobody_of_it_comes_back(
+        self, http: httpx.AsyncClient, admin_connection: Connection
+    ) -> None:
+        session = await register(http)
+        key = await make_key(http, session)
+        answer = await self.erase(http, bearer(session), confirm="Acme")
+        assert answer.status_code == 202, answer.text
+        tenant_id = UUID(session["org"]["id"])
+        assert answer.json() | {"requested_at": ""} == {"tenant_id": str(tenant_id), "status": "erased", "requested_at": ""}
+        assert await rows_of(admin_connection, tenant_id) == {"erasures": 1}
+        for headers in (bearer(session), {"X-API-Key": key["key"]}):
+            assert (await http.get("/api/v1/auth/me", headers=headers)).status_code == 401
+        refreshed = await http.post("/api/v1/auth/refresh", json={"refresh_token": session["refresh_token"]})
+        assert refreshed.status_code == 401
+        again = await register(http)
+        assert again["org"]["id"] != str(tenant_id), "the e-mail is free again, the organisation another one"
+
+    @pytest.mark.parametrize("body", [{}, {"confirm": "acme"}, {"confirm": "Acme", "force": True}, {"confirm": None}])
+    async def test_without_its_name_nothing_happens(self, http: httpx.AsyncClient, body: dict[str, Any]) -> None:
+        session = await register(http)
+        answer = await self.erase(http, bearer(session), **body)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["pointer"] in {"/confirm", "/force"}
+        assert (await http.get("/api/v1/auth/me", headers=bearer(session))).status_code == 200
+
+    async def test_a_key_may_not_nor_anybody_but_an_admin(self, http: httpx.AsyncClient) -> None:
+        session = await register(http)
+        key = await make_key(http, session, role="admin")
+        bob = await join(http, session, "bob@example.com")
+        for headers in ({"X-API-Key": key["key"]}, bearer(bob)):
+            assert (await self.erase(http, headers, confirm="Acme")).status_code == 403
+        assert (await self.erase(http, {}, confirm="Acme")).status_code == 401
+        assert (await http.get("/api/v1/auth/me", headers=bearer(session))).status_code == 200
+
+    async def test_where_the_bucket_is_down_access_has_ended_all_the_same(
+        self, http: httpx.AsyncClient, runtime: LocalRuntime
+    ) -> None:
+        session = await register(http)
+        runtime.memory_storage.down = True
+        assert (await self.erase(http, bearer(session), confirm="Acme")).status_code == 503
+        assert (await http.get("/api/v1/auth/me", headers=bearer(session))).status_code == 401

@@ -10,8 +10,8 @@ from typing import Final
 
 from atrium.db import Database, Transaction
 from atrium.kernel.budget import Budget
-from atrium.kernel.errors import FieldError, InvalidFields, NotFound
-from atrium.kernel.principal import Principal, TenantId, worker
+from atrium.kernel.errors import FieldError, Forbidden, InvalidFields, NotFound
+from atrium.kernel.principal import Principal, PrincipalKind, TenantId, worker
 from atrium.ports.storage import ObjectStorage
 from atrium.tenancy.erasure import repository
 from atrium.tenancy.erasure.models import Erasure
@@ -37,8 +37,11 @@ class ErasureService:
     async def erase(self, principal: Principal, *, confirm: str, budget: Budget, request_id: str = "") -> Erasure:
         """Erase the principal's tenant, as far as `budget` goes; `confirm` must be the organisation's name.
 
-        Errors: InvalidFields when it is not. Unavailable: nothing has begun, or all access has ended and housekeeping goes on.
+        Errors: Forbidden to API keys; InvalidFields for another name. Unavailable: nothing has begun, or all access has ended and housekeeping goes on.
         """
+        if principal.kind is not PrincipalKind.USER:
+            # A key that leaked, or a script that took the wrong one, must not be able to.
+            raise Forbidden("Only a user may erase the organisation, no API key.")
         async with self._database.transaction(principal) as tx:
             if not await repository.begin(tx, confirmation=confirm, request_id=request_id):
                 raise InvalidFields((FieldError("/confirm", "This is not the organisation's name."),))
