@@ -39,7 +39,7 @@ class Rows:
         )  # fmt: skip
 
     async def count(self, table: str) -> int:
-        row = await (await self._connection.execute(f"SELECT count(*) AS n FROM atrium.{table}")).fetchone()  # type: ignore[arg-type]
+        row = await (await self._connection.execute(f"SELECT count(*) AS n FROM atrium.{table}")).fetchone()
         return row["n"] if row else 0
 
 
@@ -116,6 +116,6 @@ async def test_a_run_without_time_deletes_nothing_and_says_so(housekeeping: Hous
 @pytest.mark.parametrize("column", ["mac", "key_id", "name"])
 async def test_the_relay_reads_nothing_secret(relay: Database, column: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        await relay.call(f"SELECT {column} FROM atrium.api_keys")  # type: ignore[arg-type]
+        await relay.call(f"SELECT {column} FROM atrium.api_keys")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         await relay.call("SELECT password FROM atrium.document_versions")

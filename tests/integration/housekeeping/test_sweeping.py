@@ -26,9 +26,7 @@ async def age(connection: Connection, *, deleted: bool = False) -> None:
     """As if everything had happened an hour ago."""
     await connection.execute("UPDATE atrium.document_versions SET updated_at = now() - interval '1 hour', started_at = NULL")
     if deleted:
-        await connection.execute(
-            "UPDATE atrium.documents SET deleted_at = now() - interval '1 hour' WHERE deleted_at IS NOT NULL"
-        )
+        await connection.execute("UPDATE atrium.documents SET deleted_at = deleted_at - interval '1 hour'")
 
 
 async def started(world: World, principal: Principal, name: str = "a.txt") -> str:

@@ -14,7 +14,7 @@ VALUES = st.integers(0, 2**52).map(float) | st.floats(0, 1e12, allow_nan=False)
 def test_what_is_written_is_read_back(values: dict[str, float], words: str) -> None:
     samples = tuple(Sample(value, {"kind": label}) for label, value in values.items())
     text = render([Family("atrium_things_bytes", words, samples, unit="bytes")])
-    (family,) = text_string_to_metric_families(text)
+    (family,) = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
     assert (family.name, family.type, family.unit, family.documentation) == ("atrium_things_bytes", "gauge", "bytes", words)
     assert {sample.labels["kind"]: sample.value for sample in family.samples} == values
 
