@@ -20,7 +20,7 @@ from atrium.documents.chunking.tokens import TokenMap
 from atrium.documents.parsing.models import ExtractedText, PageSpan
 from atrium.providers.base import TokenCounter
 
-_TINY_SECTION: Final = 16  # sections of fewer tokens share a chunk with their neighbours under the same heading
+_TINY_SECTION: Final = 8  # sections of fewer tokens, a heading and a few words, share a chunk with their neighbours
 _ENOUGH: Final = 48
 
 
