@@ -1,5 +1,5 @@
 """Whatever comes twice, late, out of order, or is killed in the middle: in the end each name serves its last content,
-chunk by chunk, once; and what was deleted is gone."""
+chunk by chunk, once; what was deleted is gone; nothing waits for ever, and no more is under way than may be."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from atrium.db import Database
 from atrium.documents.ingestion.arrivals import ObjectCreated
 from atrium.documents.models import DocumentFilter
+from atrium.documents.reprocessing import Again
 from atrium.kernel.errors import Conflict, Unavailable
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
@@ -21,10 +22,13 @@ from tests.factories.tenancy import make_tenant
 Connection = psycopg.AsyncConnection[dict[str, Any]]
 
 CONTENTS = [
-    "\n\n".join(f"# Part {part}\n\nEdition {edition} says {part} of {edition} things." for part in range(edition))
+    "\n\n".join(
+        f"# Part {part}\n\n" + " ".join([f"Edition {edition} says {part} of {edition} things."] * 6) for part in range(edition)
+    )
     for edition in range(1, 5)
 ]
 CRASHES = ["", "", "get", "put", "start"]
+IN_FLIGHT = 2
 
 written = st.tuples(st.sampled_from(["drop", "upload"]), st.integers(0, 1), st.integers(0, len(CONTENTS) - 1))
 deleted = st.tuples(st.just("delete"), st.integers(0, 1), st.integers(0, 1))
@@ -89,7 +93,7 @@ class Play:
         documents = await self.world.documents.list_page(self.tenant, DocumentFilter())
         for document in documents[which % 3 : which % 3 + 1]:
             try:
-                await self.world.ingestion.retry(self.tenant, document.id, idle=0)
+                await self.world.reprocessing.reprocess(self.tenant, document.id, Again(), idle=0)
             except Conflict:
                 continue
             self.notice()
@@ -113,6 +117,9 @@ class Play:
             reply = await self.world.step(execution.payload, name, batch=batch)
             execution.done += 1
             execution.batches = reply["batches"] if name == "chunk" else execution.batches
+            if execution.done == len(execution.states()):
+                self.world.workflow.ended.add("{document_id}-{version}-{attempt}".format(**execution.payload))
+        self.notice()
 
     async def crashing(self, where: str, work: Any) -> None:
         """Do some work that is killed at its first call of a port, if it makes one."""
@@ -132,12 +139,28 @@ class Play:
             workflow.down = False
 
     async def drain(self, *, late: bool, overtaking: bool) -> None:
-        """Every message comes (again), every execution goes on to its end; the newest first, or the oldest."""
+        """Every message comes (again), every execution goes on to its end, the newest first or the oldest; then a sweep."""
         for arrival in self.arrivals[:: -1 if late else 1]:
             await self.deliver(arrival)
-        for execution in list(self.executions.values())[:: -1 if overtaking else 1]:
-            while execution.done < len(execution.states()):
-                await self.step(execution)
+        swept = 1
+        while swept:
+            for execution in list(self.executions.values())[:: -1 if overtaking else 1]:
+                while execution.done < len(execution.states()):
+                    await self.step(execution)
+            swept = await self.world.upkeep.start_waiting(self.tenant.tenant_id, idle=0)
+            self.notice()
+
+
+async def under_way(connection: Connection, tenant: Principal) -> tuple[int, int]:
+    """How many versions of living documents executions work on, and how many are not at their end."""
+    row = await (await connection.execute(
+        """SELECT count(*) FILTER (WHERE v.attempts > 0 AND v.waiting_since IS NULL) AS working, count(*) AS unfinished
+           FROM atrium.document_versions v JOIN atrium.documents d ON (d.tenant_id, d.id) = (v.tenant_id, v.document_id)
+           WHERE v.tenant_id = %s AND v.status IN ('pending', 'processing') AND d.deleted_at IS NULL""",
+        [tenant.tenant_id],
+    )).fetchone()  # fmt: skip
+    assert row is not None
+    return row["working"], row["unfinished"]
 
 
 def texts(contents: str) -> Iterator[str]:
@@ -160,11 +183,13 @@ async def test_every_history_ends_with_the_last_contents(
     overtaking: bool,
 ) -> None:
     tenant = await make_tenant(admin_connection)
-    world = World(settings, database, batch_size=1)
+    world = World(settings, database, batch_size=1, ingest_in_flight=IN_FLIGHT)
     play = Play(world, tenant)
     for verb, which, how in history:
         await play.act(verb, which, how)
+        assert (await under_way(admin_connection, tenant))[0] <= IN_FLIGHT
     await play.drain(late=late, overtaking=overtaking)
+    assert await under_way(admin_connection, tenant) == (0, 0)
 
     documents = await world.documents.list_page(tenant, DocumentFilter(), limit=100)
     assert {document.name for document in documents} == set(play.expected)

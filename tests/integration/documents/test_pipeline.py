@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from atrium.documents.ingestion.arrivals import Receipt
-from atrium.documents.models import Document, DocumentFilter, Stage, Status
+from atrium.documents.models import STUCK_SECONDS, Document, DocumentFilter, Stage, Status
+from atrium.documents.reprocessing import Again
 from atrium.kernel.errors import Conflict, IngestionFailed, NotFound, ProviderUnavailable, Unavailable
 from atrium.kernel.ids import chunk_id, new_id
 from atrium.kernel.principal import Principal
@@ -178,7 +179,7 @@ async def test_a_failure_in_the_middle_resumes_at_the_failed_batch(world: World,
         Status.FAILED, Stage.EMBEDDING, "embedding-unavailable",
     )  # fmt: skip
     made = world.model.calls - 1
-    assert await world.ingestion.retry(tenant, document.id) == 2
+    assert (await world.reprocessing.reprocess(tenant, document.id, Again())).version.attempts == 2
     pending = await world.documents.get(tenant, document.id)
     assert (pending.version.status, pending.version.error_type, pending.version.attempts) == (Status.PENDING, None, 2)
     assert await world.run(f"{document.id}-1-2") == "SUCCEEDED"
@@ -193,7 +194,7 @@ async def test_an_attempt_that_was_given_up_cannot_fail_the_next(world: World, t
     document = await world.upload(tenant, "lease.txt", TEXT)
     await world.receive(world.arrival(document.version.object_key))
     (first,) = world.workflow.started
-    assert await world.ingestion.retry(tenant, document.id, idle=0) == 2
+    assert (await world.reprocessing.reprocess(tenant, document.id, Again(), idle=0)).version.attempts == 2
 
     old = world.workflow.started[first]
     await world.step(old, "fail", error={"Error": "States.Timeout", "Cause": ""})
@@ -205,15 +206,16 @@ async def test_an_attempt_that_was_given_up_cannot_fail_the_next(world: World, t
     assert (await world.documents.get(tenant, document.id)).version.status is Status.READY
 
 
-async def test_only_what_failed_or_is_stuck_can_be_retried(world: World, tenant: Principal, other_tenant: Principal) -> None:
+async def test_what_is_being_processed_is_not_begun_again(world: World, tenant: Principal, other_tenant: Principal) -> None:
     document = await world.upload(tenant, "lease.txt", TEXT)
+    for idle in (STUCK_SECONDS, 0):  # its bytes have not arrived: nothing was begun
+        with pytest.raises(Conflict):
+            await world.reprocessing.reprocess(tenant, document.id, Again(), idle=idle)
+    await world.receive(world.arrival(document.version.object_key))
     with pytest.raises(Conflict):
-        await world.ingestion.retry(tenant, document.id)
+        await world.reprocessing.reprocess(tenant, document.id, Again())
     with pytest.raises(NotFound):
-        await world.ingestion.retry(other_tenant, document.id, idle=0)
-    await world.ingest(world.arrival(document.version.object_key))
-    with pytest.raises(Conflict):
-        await world.ingestion.retry(tenant, document.id, idle=0)
+        await world.reprocessing.reprocess(other_tenant, document.id, Again(), idle=0)
 
 
 async def test_every_step_can_be_repeated_after_every_other(

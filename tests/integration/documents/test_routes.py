@@ -57,7 +57,7 @@ class Api:
 async def api(settings: Settings, database: Database) -> AsyncIterator[Api]:
     runtime = LocalRuntime(settings, database, upload_limit=2000, **UNLIMITED)
     world = World(settings, database)
-    runtime.__dict__["storage"] = world.storage
+    runtime.__dict__ |= {"storage": world.storage, "pipeline": world.workflow}
     app = WholeApi({"auth": create_auth(runtime), "documents": create_documents(runtime)}, nowhere="documents")
     async with client(app) as http:
         first = await register(http)
@@ -179,7 +179,7 @@ async def test_lists_are_paged_and_filtered(api: Api) -> None:
 
 
 async def test_chunks_are_paged(api: Api) -> None:
-    paragraphs = "\n\n".join(f"# Part {n}\n\nWhat part {n} says." for n in range(5))
+    paragraphs = "\n\n".join(f"# Part {n}\n\n" + f"What part {n} says. " * 8 for n in range(5))
     document = await api.ready(name="parts.md", content=paragraphs)
     first = (await api.call("GET", f"/{document['id']}/chunks", params={"limit": 3})).json()
     rest = (await api.call("GET", f"/{document['id']}/chunks", params={"limit": 3, "cursor": first["next_cursor"]})).json()

@@ -5,19 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atrium.documents.keys import (
-    MAX_KEY_BYTES,
     DropKey,
     ForeignKey,
     RejectedKey,
     UploadKey,
-    drop_keys,
+    own_prefixes,
     parse_key,
     text_key,
     upload_key,
     work_prefix,
 )
 from atrium.documents.naming import display_name
-from atrium.kernel.errors import InvalidInput
 from atrium.kernel.principal import TenantId
 
 TENANT = TenantId(UUID("0199f3a2-7c1e-7b2a-9a7e-3c5d1f0b2a11"))
@@ -84,28 +82,17 @@ def test_any_key_is_understood_or_rejected(rest: str) -> None:
             assert display_name(parsed.name) == parsed.name
 
 
-@given(st.sampled_from(["default", "contracts"]), st.text(min_size=1, max_size=80))
-def test_a_documents_places_in_the_drop_folder_lead_back_to_it(collection: str, text: str) -> None:
-    try:
-        name = display_name(text)
-    except InvalidInput:
-        return
-    for key in drop_keys(TENANT, collection, name):
-        assert parse_key(key) in (DropKey(TENANT, collection, name), ForeignKey())
-
-
-def test_no_deletion_follows_a_name_out_of_its_folder() -> None:
-    assert drop_keys(TENANT, "contracts", f"../../{DOCUMENT}/a.txt") == ()
-    assert drop_keys(TENANT, "default", "..") == ()
-
-
-def test_keys_longer_than_a_key_can_be_are_left_out() -> None:
-    assert drop_keys(TENANT, "default", "x" * 1000) == ()
-    (short,) = drop_keys(TENANT, "contracts", "x" * 900)
-    assert len(short) <= MAX_KEY_BYTES
-
-
 def test_a_version_has_places_of_its_own() -> None:
     other = uuid4()
     assert work_prefix(TENANT, DOCUMENT, 1).endswith(f"{DOCUMENT}/1/")
     assert len({text_key(TENANT, DOCUMENT, 1), text_key(TENANT, DOCUMENT, 2), text_key(TENANT, other, 1)}) == 3
+
+
+def test_what_is_a_documents_alone_lies_under_its_prefixes() -> None:
+    prefixes = own_prefixes(TENANT, DOCUMENT)
+    for key in (
+        upload_key(TENANT, DOCUMENT, 1, "a.txt", "text/plain"),
+        text_key(TENANT, DOCUMENT, 1),
+        work_prefix(TENANT, DOCUMENT, 1),
+    ):
+        assert len([prefix for prefix in prefixes if key.startswith(prefix)]) == 1

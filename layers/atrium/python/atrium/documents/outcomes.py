@@ -1,6 +1,7 @@
 """How a version's making ends, and who is told: the row, the outbox and the audit log in one transaction."""
 
-from typing import Any
+import logging
+from typing import Any, Final
 
 from atrium.audit import record
 from atrium.db import Transaction
@@ -8,6 +9,9 @@ from atrium.documents import repository
 from atrium.documents.models import Document
 from atrium.events import append_event
 
+_log: Final = logging.getLogger(__name__)
+# Nothing is wrong with the document: an operator has to look. An alarm counts the line that says so (infra/monitoring.py).
+OURS: Final = frozenset({"internal", "embedding-failed", "embedding-unavailable"})
 # A newer version became ready first. Nobody is told: what they see is the newer one.
 SUPERSEDED = "superseded"
 # The bytes of a presigned upload never came.
@@ -28,6 +32,9 @@ async def mark_failed(tx: Transaction, document: Document, error_type: str, deta
     if failed and error_type != SUPERSEDED:
         payload = _payload(document) | {"error": {"type": error_type, "detail": detail}}
         await append_event(tx, type="document.failed", subject=_subject(document), payload=payload)
+    if failed and error_type in OURS:
+        known = {"document_id": str(document.id), "version": document.version.number, "error_type": error_type}
+        _log.error("the document failed through us", extra={"verdict": "ours", **known})
     return failed
 
 

@@ -53,6 +53,7 @@ class ReprocessingService:
                 tx, action="document.reprocessed", target=f"document:{document_id}", detail=detail, request_id=request_id
             )
             dues = await self._turns.take(tx)
+            document = await repository.get(tx, document_id)
         await self._turns.start(principal.tenant_id, dues)
         return document
 

@@ -42,6 +42,7 @@ from atrium.retrieval.store import IndexedChunk, PostgresVectorStore, VectorStor
 _log: Final = logging.getLogger(__name__)
 SOURCE_MISSING: Final = "source-missing"
 _SKIPPED: Final[dict[str, Any]] = {"skipped": True}
+_EXTRACT_SKIPPED: Final[dict[str, Any]] = {"skipped": True, "pages_left": 0}
 
 
 class Parser(PageReader, Protocol):
@@ -125,7 +126,7 @@ class IngestionService:
         """Make the stored text, and its structure for `chunk`; call again while there are `pages_left`, which are scans."""
         document = await self._attempts.begin(step, Stage.EXTRACTING)
         if document is None:
-            return _SKIPPED
+            return _EXTRACT_SKIPPED
         password = await self._passwords.find(step.principal, document)
         work = Work.of(self._storage, step)
         async with self._source(document) as (path, name, _):

@@ -9,7 +9,7 @@ from uuid import UUID
 from atrium.db import Database
 from atrium.documents import outcomes, repository
 from atrium.documents.ingestion.steps import INTERNAL
-from atrium.documents.ingestion.turns import Turns
+from atrium.documents.ingestion.turns import UNSTARTED_SECONDS, Turns
 from atrium.documents.models import STUCK_SECONDS
 from atrium.kernel.principal import TenantId, worker
 from atrium.kernel.settings import Settings
@@ -28,9 +28,9 @@ class Upkeep:
         self._database = database
         self._turns = Turns(database, pipeline, settings.ingest_in_flight)
 
-    async def start_waiting(self, tenant_id: TenantId) -> int:
-        """Start the documents whose turn it is, and those whose turn came and that nobody started; how many."""
-        return await self._turns.start_waiting(tenant_id)
+    async def start_waiting(self, tenant_id: TenantId, *, idle: float = UNSTARTED_SECONDS) -> int:
+        """Start the documents whose turn it is, and those whose turn came `idle` seconds ago and that did not begin; how many."""
+        return await self._turns.start_waiting(tenant_id, idle=idle)
 
     async def expire_uploads(self, tenant_id: TenantId, *, late: float = UPLOAD_GRACE_SECONDS) -> int:
         """End direct uploads whose bytes did not come until `late` seconds after their form expired, as `upload-expired`."""

@@ -15,7 +15,7 @@ from atrium.documents.parsing.registry import JPEG, PNG, TIFF
 MAX_PIXELS: Final = 40_000_000
 _FORMATS: Final = {PNG: "PNG", JPEG: "JPEG", TIFF: "TIFF"}
 _SUBFILE_TYPE: Final = 254  # TIFF 6.0: bit 0 marks a smaller copy of another frame
-_DEEP: Final = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+_WIDE: Final = {"RGB", "CMYK", "YCbCr", "LAB", "I", "F"}
 _WHITE, _BLACK = 255, 0
 
 
@@ -39,11 +39,9 @@ def bitmap_of(image: Image.Image, frame: int) -> Bitmap:
     check_size(*image.size)
     if image.format == "JPEG":
         image.draft("L", _bounded(*image.size))
-    upright = ImageOps.exif_transpose(image)
-    grey = _grey(upright)
-    size = _bounded(*grey.size)
-    if size != grey.size:
-        grey = grey.resize(size, Image.Resampling.BOX)
+    if image.mode in _WIDE:
+        image = _shrunk(image)  # before anything makes a copy: 40 megapixels of four bytes are a third of the memory
+    grey = ImageOps.exif_transpose(_shrunk(_grey(image)))
     return Bitmap(grey.width, grey.height, grey.tobytes())
 
 
@@ -80,8 +78,13 @@ def _bounded(width: int, height: int) -> tuple[int, int]:
     return max(1, int(width * factor)), max(1, int(height * factor))
 
 
+def _shrunk(image: Image.Image) -> Image.Image:
+    size = _bounded(*image.size)
+    return image if size == image.size else image.resize(size, Image.Resampling.BOX)
+
+
 def _grey(image: Image.Image) -> Image.Image:
-    if image.mode in _DEEP:
+    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
         return _of_deep(image)
     if not image.has_transparency_data:
         return image.convert("L")
@@ -96,10 +99,9 @@ def _grey(image: Image.Image) -> Image.Image:
 
 def _of_deep(image: Image.Image) -> Image.Image:
     """16 bits and more, or floats: from the darkest to the lightest that occurs."""
-    values = image.convert("F")
-    low, high = (float(value) for value in values.getextrema())  # type: ignore[arg-type]  # a pair: there is one band
+    low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]  # a pair: there is one band
     factor = 255 / (high - low) if high > low else 0.0
-    return values.point(lambda value: value * factor - low * factor).convert("L")
+    return image.point(lambda value: value * factor - low * factor).convert("L")
 
 
 def _is_plain(image: Image.Image) -> bool:
