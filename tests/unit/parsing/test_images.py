@@ -120,11 +120,15 @@ def test_a_bomb_is_refused_before_it_is_decoded() -> None:
     assert inspected(png_of_size(8000, 5000), PNG).pages == 1
 
 
-def test_more_pixels_than_are_of_use_are_left_out() -> None:
-    page = bitmap(file_of(arrow("1", (8000, 5000))), PNG)
+@pytest.mark.parametrize(("kind", "mode"), [("PNG", "1"), ("JPEG", "RGB"), ("TIFF", "CMYK"), ("PNG", "I;16")])
+def test_more_pixels_than_are_of_use_are_left_out(kind: str, mode: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    image = arrow("I", (8000, 5000)).point(lambda value: value * 257) if mode == "I;16" else arrow("RGB", (8000, 5000))
+    page = bitmap(file_of(image.convert(mode), kind, exif=exif), _TYPES[kind])
     assert 0.99 * READ_PIXELS < page.width * page.height <= READ_PIXELS
     assert page.width / page.height == pytest.approx(1.6, abs=0.01)
-    assert corners(page) == [True, False, False, False]
+    assert corners(page) == [False, False, False, True]
 
 
 @pytest.mark.parametrize(
