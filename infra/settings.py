@@ -27,6 +27,9 @@ def _words(value: object) -> object:
     return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
+Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$|^https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?$")]
+
+
 class LocalCloud(BaseModel):
     """Where the local cloud's parts listen, read from ATRIUM_LOCAL_<FIELD>. One password serves every database role."""
 
@@ -65,7 +68,10 @@ class Settings(BaseModel):
 
     # The URL that clients use when it is not the API's own: a custom domain mapped to it.
     public_url: str = Field(default="", pattern=r"^$|^https://[^\s/]+(/\S*)?$")
-    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
+    # Exact origins, as the functions want them too (kernel/settings.py).
+    cors_origins: Annotated[tuple[Origin, ...], BeforeValidator(_words)] = ()
+    # Who invitations and password resets come from; its identity must be verified in SES.
+    mail_from: str = Field(default="", pattern=r"^$|^[^@\s]+@[^@\s]+$")
     throttle_rate: int = Field(default=1000, ge=1)
     throttle_burst: int = Field(default=2000, ge=1)
 

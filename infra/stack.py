@@ -10,6 +10,7 @@ from infra.events import Events
 from infra.functions import Functions
 from infra.housekeeping import Housekeeping
 from infra.ingestion import Ingestion
+from infra.mail import Mail
 from infra.migration import Migration
 from infra.monitoring import Monitoring
 from infra.network import Network
@@ -44,6 +45,7 @@ class AtriumStack(Stack):
             environment=_environment(settings, local, storage, events, ingestion, api),
         )
         Secrets(self, "Secrets", functions=functions)
+        Mail(self, "Mail", settings=settings, functions=functions)
         storage.allow(functions)
 
         pipeline = DocumentPipeline(self, "DocumentPipeline", settings=settings, functions=functions)
@@ -106,6 +108,7 @@ def _environment(
         "DROP_DELETE": settings.drop_delete,
         "REGISTRATION": settings.registration_mode,
         "CORS_ORIGINS": ",".join(settings.cors_origins),
+        "MAIL_FROM": settings.mail_from,
         "CHAT_MODEL": settings.chat_model,
         "EMBEDDING_MODEL": settings.embedding_model,
         "OPENAI_BASE_URL": settings.openai_base_url,

@@ -80,6 +80,9 @@ def test_what_the_gateway_answers_itself_is_a_problem(aws: Template) -> None:
         headers = answer["ResponseParameters"]
         assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
         assert headers["gatewayresponse.header.X-Request-Id"] == "context.requestId"
+        for name, value in _SECURITY.items():
+            assert headers[f"gatewayresponse.header.{name}"] == f"'{value}'"
+        assert "Origin" in headers["gatewayresponse.header.Vary"]
         rendered = answer["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"said"')
         problem = json.loads(rendered)
         assert problem["type"].startswith("urn:atrium:problem:")
@@ -95,6 +98,14 @@ def answered_origins(template: Template) -> set[str | None]:
     return {each["ResponseParameters"].get(name) for each in answers}
 
 
+_SECURITY = {
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "sandbox",
+    "Cache-Control": "no-store",
+}
 _EXPOSED = "gatewayresponse.header.Access-Control-Expose-Headers"
 
 
