@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints
 
 from atrium.documents.chunking import MAX_TOKENS, MIN_TOKENS, ChunkingOptions
+from atrium.documents.metadata import MAX_METADATA
 from atrium.documents.models import (
     DEFAULT_COLLECTION,
     Document,
@@ -19,7 +20,7 @@ from atrium.documents.models import (
 )
 from atrium.documents.naming import display_name
 from atrium.documents.reprocessing import Again
-from atrium.documents.service import MAX_METADATA, Download
+from atrium.documents.service import Download
 from atrium.documents.uploading import PresignedUpload
 from atrium.kernel.errors import InvalidInput
 from atrium.retrieval.store import IndexedChunk

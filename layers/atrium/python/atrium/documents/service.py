@@ -1,6 +1,5 @@
 """What people do with their documents: look at them, fetch them, rename and describe them, delete them."""
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -11,17 +10,16 @@ from atrium.db import Transaction
 from atrium.documents import repository
 from atrium.documents.collections import repository as collections
 from atrium.documents.deletion import Deletions
+from atrium.documents.metadata import merged
 from atrium.documents.models import Document, DocumentChange, DocumentFilter, VersionSummary
 from atrium.documents.naming import file_name, typed_name
 from atrium.documents.parts import Parts
 from atrium.kernel.clock import now
-from atrium.kernel.errors import Conflict, FieldError, InvalidFields
+from atrium.kernel.errors import Conflict
 from atrium.kernel.principal import Principal
 from atrium.retrieval.store import IndexedChunk, PostgresVectorStore, VectorStore
 
 DOWNLOAD_SECONDS: Final = 300
-# Of JSON. Filters read it with every search.
-MAX_METADATA: Final = 16 * 1024
 MAX_HISTORY: Final = 100
 
 
@@ -143,13 +141,3 @@ class DocumentService:
         `Unavailable` when the objects could not be removed: the document is gone already, repeat for the objects.
         """
         await self._deletions.delete(principal, document_id, request_id=request_id)
-
-
-def merged(metadata: dict[str, Any], change: dict[str, Any] | None) -> dict[str, Any]:
-    """The metadata with the change's keys over it; a null removes its key. `InvalidFields` when it becomes too long."""
-    if change is None:
-        return metadata
-    both = {key: value for key, value in {**metadata, **change}.items() if value is not None or key not in change}
-    if len(json.dumps(both)) > MAX_METADATA:
-        raise InvalidFields((FieldError("/metadata", f"is longer than {MAX_METADATA:,} bytes of JSON"),))
-    return both

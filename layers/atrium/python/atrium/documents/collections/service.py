@@ -10,9 +10,9 @@ from atrium.documents.chunking import ChunkingOptions
 from atrium.documents.collections import repository
 from atrium.documents.collections.models import Collection, CollectionChange, NewCollection
 from atrium.documents.deletion import Deletions
+from atrium.documents.metadata import merged
 from atrium.documents.models import DEFAULT_COLLECTION, Document
 from atrium.documents.parts import Parts
-from atrium.documents.service import merged
 from atrium.kernel.budget import Budget
 from atrium.kernel.errors import Conflict, FieldError, InvalidFields, NotFound, Unavailable
 from atrium.kernel.principal import Principal
