@@ -8,7 +8,7 @@ attempt started) ends quietly, and so does every step after it.
 import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -21,7 +21,7 @@ from atrium.documents.collections import repository as collections
 from atrium.documents.ingestion import batches
 from atrium.documents.ingestion.attempts import Attempts, reached
 from atrium.documents.ingestion.batches import Plan, PlannedChunk
-from atrium.documents.ingestion.recognition import BUDGET_SECONDS, PageReader, Recognition, Scan
+from atrium.documents.ingestion.recognition import BUDGET_SECONDS, Recognition, Source, TextReader
 from atrium.documents.ingestion.steps import Step, failure_of
 from atrium.documents.ingestion.turns import Turns
 from atrium.documents.ingestion.work import Work
@@ -30,7 +30,6 @@ from atrium.documents.naming import file_name
 from atrium.documents.parsing import child
 from atrium.documents.parsing.failures import FailureKind
 from atrium.documents.parsing.models import ExtractedText, Inspection
-from atrium.documents.parsing.ocr import RecognisedPage
 from atrium.documents.passwords import Passwords
 from atrium.documents.transfer import Digest, fetch
 from atrium.kernel.errors import AtriumError, IngestionFailed, NotFound
@@ -42,26 +41,13 @@ from atrium.retrieval.store import IndexedChunk, PostgresVectorStore, VectorStor
 _log: Final = logging.getLogger(__name__)
 SOURCE_MISSING: Final = "source-missing"
 _SKIPPED: Final[dict[str, Any]] = {"skipped": True}
-_EXTRACT_SKIPPED: Final[dict[str, Any]] = {"skipped": True, "pages_left": 0}
 
 
-class Parser(PageReader, Protocol):
+class Parser(TextReader, Protocol):
     """Reads a file in a process of its own. Raises `IngestionFailed` for one that cannot be read."""
 
     async def inspect_file(self, path: Path, name: str, declared_type: str, *, password: str | None = None) -> Inspection:
         """What the file is."""
-        ...
-
-    async def extract_file(
-        self,
-        path: Path,
-        name: str,
-        declared_type: str,
-        *,
-        password: str | None = None,
-        recognised: Sequence[RecognisedPage] = (),
-    ) -> ExtractedText:
-        """Its text with its structure; what OCR read of it included."""
         ...
 
 
@@ -126,18 +112,14 @@ class IngestionService:
         """Make the stored text, and its structure for `chunk`; call again while there are `pages_left`, which are scans."""
         document = await self._attempts.begin(step, Stage.EXTRACTING)
         if document is None:
-            return _EXTRACT_SKIPPED
+            return _SKIPPED
         password = await self._passwords.find(step.principal, document)
         work = Work.of(self._storage, step)
         async with self._source(document) as (path, name, _):
-            extracted = await self._parser.extract_file(path, name, document.version.content_type, password=password)
-            if extracted.unread:
-                scan = Scan(path, name, document.version.content_type, extracted.unread, password)
-                left = await self._recognition.read(step, work, scan)
-                if left:
-                    return {"pages_left": left}
-                pages = await self._recognition.pages(work, scan)
-                extracted = await self._parser.extract_file(path, name, scan.declared_type, password=password, recognised=pages)
+            source = Source(path, name, document.version.content_type, password)
+            extracted, left = await self._recognition.extract(step, work, source)
+        if left:
+            return {"pages_left": left}
         await work.put_extracted(extracted)
         async with self._database.transaction(step.principal) as tx:
             await repository.set_extraction(

@@ -7,16 +7,17 @@ invocation may be killed anywhere, and two may overlap.
 import asyncio
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from atrium.documents.ingestion.attempts import PROGRESS, Attempts
+from atrium.documents.ingestion.attempts import Attempts, reached
 from atrium.documents.ingestion.steps import Step
 from atrium.documents.ingestion.work import Work
 from atrium.documents.models import Stage
 from atrium.documents.parsing.failures import FailureKind, failed
+from atrium.documents.parsing.models import ExtractedText
 from atrium.documents.parsing.ocr import RecognisedPage
 from atrium.kernel.errors import IngestionFailed
 
@@ -25,8 +26,20 @@ BUDGET_SECONDS: Final = 240.0
 _AT_ONCE: Final = 2  # measured on two processors: 1.8 times the pages of one
 
 
-class PageReader(Protocol):
-    """Reads a page in a process of its own. Raises `IngestionFailed` for one that cannot be read."""
+class TextReader(Protocol):
+    """Reads a file, or a page of one, in a process of its own. Raises `IngestionFailed` for one that cannot be read."""
+
+    async def extract_file(
+        self,
+        path: Path,
+        name: str,
+        declared_type: str,
+        *,
+        password: str | None = None,
+        recognised: Sequence[RecognisedPage] = (),
+    ) -> ExtractedText:
+        """Its text with its structure; what OCR read of it included."""
+        ...
 
     async def read_page(
         self, path: Path, name: str, declared_type: str, page: int, *, ocr_data: str, password: str | None = None
@@ -36,21 +49,20 @@ class PageReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
-    """A file with pages that only OCR can read."""
+class Source:
+    """A version's file."""
 
     path: Path
     name: str
     declared_type: str
-    pages: tuple[int, ...]
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 class Recognition:
     """Reads scans with the languages in `ocr_data`; at most `max_pages` of a document, 0: none, as if they were blank."""
 
     def __init__(
-        self, attempts: Attempts, reader: PageReader, *, ocr_data: str, max_pages: int, seconds: float = BUDGET_SECONDS
+        self, attempts: Attempts, reader: TextReader, *, ocr_data: str, max_pages: int, seconds: float = BUDGET_SECONDS
     ) -> None:
         self._attempts = attempts
         self._reader = reader
@@ -58,16 +70,34 @@ class Recognition:
         self._max_pages = max_pages
         self._seconds = seconds
 
-    async def read(self, step: Step, work: Work, scan: Scan) -> int:
-        """Read pages until the time is up; how many are left. `IngestionFailed` for a scan of too many pages."""
+    async def extract(self, step: Step, work: Work, source: Source) -> tuple[ExtractedText, int]:
+        """The text, and how many pages are left to read in another invocation; it is whole when none is.
+
+        `IngestionFailed` for a file that cannot be read, and for a scan of too many pages.
+        """
+        extracted = await self._extract(source)
+        if not extracted.unread:
+            return extracted, 0
         if not self._max_pages:
-            return 0
-        if len(scan.pages) > self._max_pages:
-            detail = f"{len(scan.pages):,} pages of the document are scans; at most {self._max_pages:,} are read."
+            return await self._extract(source, [RecognisedPage(number) for number in extracted.unread]), 0
+        left = await self._read(step, work, source, extracted.unread)
+        if left:
+            return extracted, left
+        return await self._extract(source, await work.get_recognised(extracted.unread)), 0
+
+    async def _extract(self, source: Source, recognised: Sequence[RecognisedPage] = ()) -> ExtractedText:
+        return await self._reader.extract_file(
+            source.path, source.name, source.declared_type, password=source.password, recognised=recognised
+        )
+
+    async def _read(self, step: Step, work: Work, source: Source, pages: Sequence[int]) -> int:
+        """Read pages until the time is up; how many are left."""
+        if len(pages) > self._max_pages:
+            detail = f"{len(pages):,} pages of the document are scans; at most {self._max_pages:,} are read."
             raise failed(FailureKind.TOO_MANY_SCANNED_PAGES, detail)
         done = await work.recognised_numbers()
-        todo = [number for number in scan.pages if number not in done]
-        run = _Run(step, work, scan, iter(todo), time.monotonic() + self._seconds, len(scan.pages), len(todo))
+        todo = [number for number in pages if number not in done]
+        run = _Run(step, work, source, iter(todo), time.monotonic() + self._seconds, len(pages), len(todo))
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(_AT_ONCE, os.process_cpu_count() or 1)):
@@ -76,24 +106,18 @@ class Recognition:
             raise errors.exceptions[0] from errors
         return run.left
 
-    async def pages(self, work: Work, scan: Scan) -> list[RecognisedPage]:
-        """All that was read of the scan; blank pages where none are to be."""
-        if not self._max_pages:
-            return [RecognisedPage(number) for number in scan.pages]
-        return await work.get_recognised(scan.pages)
-
     async def _read_some(self, run: "_Run") -> None:
         """Page after page while there is time and something to do; one at least."""
         for number in run.todo:
-            await run.work.put_recognised(await self._read_page(run.scan, number))
+            await run.work.put_recognised(await self._read_page(run.source, number))
             run.left -= 1
             if await self._attempts.begin(run.step, Stage.EXTRACTING, run.progress) is None or time.monotonic() >= run.ends:
                 return
 
-    async def _read_page(self, scan: Scan, number: int) -> RecognisedPage:
+    async def _read_page(self, source: Source, number: int) -> RecognisedPage:
         try:
             return await self._reader.read_page(
-                scan.path, scan.name, scan.declared_type, number, ocr_data=self._ocr_data, password=scan.password
+                source.path, source.name, source.declared_type, number, ocr_data=self._ocr_data, password=source.password
             )
         except IngestionFailed as error:  # one page's; the others may do
             return RecognisedPage.failed(number, error)
@@ -105,7 +129,7 @@ class _Run:
 
     step: Step
     work: Work
-    scan: Scan
+    source: Source
     todo: Iterator[int]
     ends: float
     total: int
@@ -114,5 +138,4 @@ class _Run:
     @property
     def progress(self) -> float:
         """How far the version is, of 1."""
-        span = PROGRESS[Stage.CHUNKING] - PROGRESS[Stage.EXTRACTING]
-        return PROGRESS[Stage.EXTRACTING] + span * (self.total - self.left) / self.total
+        return reached(Stage.EXTRACTING, (self.total - self.left) / self.total)
