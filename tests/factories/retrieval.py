@@ -12,7 +12,7 @@ from atrium.db import Database
 from atrium.kernel.ids import chunk_id, new_id
 from atrium.kernel.principal import Principal
 from atrium.providers.base import TokenCounter, Vectors
-from atrium.retrieval.store import IndexedChunk, PostgresVectorStore, get_space
+from atrium.retrieval.store import IndexedChunk, PostgresVectorStore, VectorStore, get_space
 
 MODEL = "test/four"
 _DOCUMENT = """
@@ -82,6 +82,7 @@ async def publish(
     collection: str = "default",
     metadata: dict[str, Any] | None = None,
     model: str = MODEL,
+    store: VectorStore | None = None,
     **fields: Any,
 ) -> UUID:
     """A ready document with one chunk per text; returns its id. Random vectors unless given."""
@@ -94,5 +95,5 @@ async def publish(
         space = await get_space(tx, model)
         chunks = chunks_of(document_id, texts, collection=collection, **fields)
         given = vectors or random_vectors(len(texts), space.dimensions)
-        await PostgresVectorStore().upsert(tx, space, chunks, given)
+        await (store or PostgresVectorStore()).upsert(tx, space, chunks, given)
     return document_id
