@@ -16,7 +16,7 @@ from tests.fakes.tokenizers import Bytes, Swallower, Words
 _TOKENIZERS = st.sampled_from([Words(), Bytes(), Swallower()])
 _WINDOWS = st.sampled_from([MIN_TOKENS, 128, 256, 8191])
 _thorough = settings(
-    deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors]
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors]
 )
 
 
