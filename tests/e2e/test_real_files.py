@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra.local.cloud import Cloud
-from tests.conformance.real_data import files, needs_data
+from tests.conformance.real_data import DATA, files, needs_data
 from tests.e2e.test_main_job import Tenant, finished, stored_text, wait_for
 
 pytestmark = needs_data
@@ -21,11 +21,12 @@ FAILURES = {
     "enc-rc4-128.pdf": "encrypted",
     "libreoffice-writer-password.pdf": "encrypted",
     "grayscale-image.pdf": "empty-text",
-    "testOCR.pdf": "empty-text",
     "having-images.docx": "empty-text",
     "testWORD_protected_passtika.docx": "encrypted",
     "testWORD_truncated.docx": "corrupt",
 }
+# A picture that lies on its side, and a skewed scan in a PDF.
+SCANS = ("phototest-rotated-L.png", "skew.pdf")
 QUESTIONS = [
     ("What do the crazy ones push forward?", "crazyones-pdfa.pdf", "human race"),
     ("Where were ratings hard-wired?", "testPDF_protected.pdf", "regulation"),
@@ -36,6 +37,8 @@ QUESTIONS = [
     ("How many hyperlinks are awesome?", "par-hyperlinks.docx", "One awesome hyperlink"),
     ("What does this XML have?", "utf8-bom.docx", "byte order mark"),
     ("What is the real meat of the page?", "boilerplate.html", "the text we want"),
+    ("What did the quick brown dog jump over?", "phototest-rotated-L.png", "lazy fox"),
+    ("What is the LinnSequencer?", "skew.pdf", "composition and performance tool"),
     ("В каком году основано агентство недвижимости Континент-Недвижимость?", "big-preamble.html", "1999"),
 ]
 
@@ -52,6 +55,7 @@ class Ingested:
 def ingested(local_cloud: Cloud) -> Iterator[Ingested]:
     tenant = Tenant(local_cloud)
     real = [file for kind in ("pdf", "docx", "html") for file in files(kind, f"*.{kind}")]
+    real += [DATA / "ocr" / name for name in SCANS]
     for file in real:
         tenant.drop(f"real/{file.name}", file.read_bytes())
     documents = {file.name: wait_for(partial(_ended, tenant, file.name), file.name) for file in real}
@@ -84,3 +88,13 @@ def test_questions_are_answered_from_them(ingested: Ingested, question: str, doc
         assert citation["verified"]
         text = stored_text(ingested.tenant, citation["document_id"])
         assert text[citation["char_start"] : citation["char_end"]] == citation["quote"]
+
+
+@pytest.mark.parametrize("name", SCANS)
+def test_a_scan_says_how_well_it_was_read_and_is_cited_by_page(ingested: Ingested, name: str) -> None:
+    document = ingested.documents[name]
+    assert (document["pages"], document["ocr_pages"], document["ocr_poor_pages"]) == (1, 1, [])
+    assert document["ocr_confidence"] > 0.9
+    question = next(question for question, documents, _ in QUESTIONS if documents == name)
+    answer = ingested.tenant.http.post("/query/sync", json={"question": question, "top_k": 8}).raise_for_status().json()
+    assert {citation["page"] for citation in answer["citations"] if citation["document_name"] == name} == {1}
