@@ -148,8 +148,11 @@ class Parts:
     model: HashEmbedder = field(default_factory=HashEmbedder)
     keyring: KeyringSource = field(default_factory=lambda: KeyringSource(MemorySecrets({"keyring": new_keyring()}), "keyring"))
 
+    asked: list[str] = field(default_factory=list)
+
     async def embedder(self, name: str) -> HashEmbedder:
-        assert name == MODEL
+        """The one model, whatever it is called; `asked` has the names."""
+        self.asked.append(name)
         return self.model
 
 

@@ -63,9 +63,9 @@ class MemoryStorage:
 
     async def delete(self, key: str, version_id: str | None = None) -> None:
         self._check()
-        if version_id is None:
-            self.markers.discard(key)
         self._keep(key, [] if version_id is None else [e for e in self.objects.get(key, []) if e[0].version_id != version_id])
+        if key not in self.objects:
+            self.markers.discard(key)
 
     async def purge(self, prefix: str, *, limit: int = 1000) -> int:
         self._check()

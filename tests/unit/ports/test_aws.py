@@ -1,5 +1,7 @@
 """The boto3 adapters against moto: round trips, absence, outages, and what a signed URL says."""
 
+import json
+from base64 import b64decode
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -61,6 +63,47 @@ async def test_delete_leaves_no_version_and_touches_no_neighbour(storage: S3Stor
     assert [v["Key"] for v in listing["Versions"]] == ["a/bc"]
     assert "DeleteMarkers" not in listing
     assert not await storage.exists("a/b")
+
+
+async def test_one_version_is_deleted_and_with_the_last_one_the_markers(storage: S3Storage) -> None:
+    s3 = aws.client("s3")
+    ids = [(await storage.put("a/b", data, content_type="text/plain")).version_id for data in (b"1", b"2", b"3")]
+    await storage.put("a/bc", b"x", content_type="text/plain")
+    assert await storage.versions("a/b") == tuple(reversed(ids))
+    s3.delete_object(Bucket=BUCKET, Key="a/b")
+    assert await storage.versions("a/b") == tuple(reversed(ids))
+    await storage.delete("a/b", ids[2])
+    await storage.delete("a/b", ids[2])
+    assert await storage.versions("a/b") == (ids[1], ids[0])
+    assert len(s3.list_object_versions(Bucket=BUCKET)["DeleteMarkers"]) == 1
+    for each in ids[:2]:
+        await storage.delete("a/b", each)
+    listing = s3.list_object_versions(Bucket=BUCKET)
+    assert [version["Key"] for version in listing["Versions"]] == ["a/bc"]
+    assert "DeleteMarkers" not in listing
+
+
+async def test_an_object_is_read_in_pieces(storage: S3Storage) -> None:
+    data = bytes(range(256)) * 10_000
+    stored = await storage.put("large", data, content_type="application/pdf")
+    await storage.put("large", b"", content_type="application/pdf")
+    pieces = [piece async for piece in storage.read("large", stored.version_id)]
+    assert (b"".join(pieces), max(map(len, pieces)) <= 1024 * 1024) == (data, True)
+    assert [piece async for piece in storage.read("large")] == []
+    with pytest.raises(NotFound):
+        [piece async for piece in storage.read("nowhere")]
+
+
+async def test_a_form_is_signed_for_one_key_one_type_and_a_size(storage: S3Storage) -> None:
+    storage = S3Storage(BUCKET, "http://localhost:4599")
+    form = await storage.presign_post("uploads/a/b.pdf", content_type="application/pdf", sizes=(1, 100), expires_in=60)
+    assert form.url.startswith("http://localhost:4599/")
+    assert (form.fields["key"], form.fields["Content-Type"]) == ("uploads/a/b.pdf", "application/pdf")
+    policy = json.loads(b64decode(form.fields["policy"]))
+    assert {"key": "uploads/a/b.pdf"} in policy["conditions"]
+    assert {"Content-Type": "application/pdf"} in policy["conditions"]
+    assert ["content-length-range", 1, 100] in policy["conditions"]
+    assert form.fields["x-amz-signature"] not in repr(form)
 
 
 async def test_a_purge_leaves_no_version_and_no_marker_under_its_prefix(storage: S3Storage) -> None:

@@ -153,10 +153,14 @@ RETURNING v.document_id, v.version, v.attempts AS attempt
 
 -- name: take_unstarted
 -- Versions whose turn came a while ago and whose execution has not begun: perhaps it was never started.
-UPDATE atrium.document_versions SET started_at = now()
-WHERE tenant_id = %(tenant_id)s AND status = 'pending' AND waiting_since IS NULL AND attempts > 0
-  AND coalesce(started_at, updated_at) <= now() - make_interval(secs => %(idle)s)
-RETURNING document_id, version, attempts AS attempt
+WITH due AS (
+    SELECT v.document_id, v.version FROM atrium.document_versions v
+    WHERE v.tenant_id = %(tenant_id)s AND v.status = 'pending' AND v.waiting_since IS NULL AND v.attempts > 0
+      AND coalesce(v.started_at, v.updated_at) <= now() - make_interval(secs => %(idle)s)
+    FOR UPDATE SKIP LOCKED)
+UPDATE atrium.document_versions v SET started_at = now()
+FROM due WHERE v.tenant_id = %(tenant_id)s AND v.document_id = due.document_id AND v.version = due.version
+RETURNING v.document_id, v.version, v.attempts AS attempt
 
 -- name: wait_again
 -- An execution ended without a word on its version: its next attempt waits its turn.

@@ -114,13 +114,14 @@ class DocumentService:
 
     async def _claim(self, tx: Transaction, document: Document, collection: str, name: str) -> None:
         """Take a name in a collection, into which nothing else comes until the transaction ends."""
-        await collections.enter(tx, collection, self._model)
+        await collections.ensure(tx, collection, self._model)
+        if not await collections.hold(tx, collection):
+            raise Conflict("The collection is being deleted: try it again.")
         if collection != document.collection:
-            await collections.enter(tx, document.collection, self._model)
+            await collections.ensure(tx, document.collection, self._model)
             model, _ = await collections.way(tx, collection)
             if model != (await collections.way(tx, document.collection))[0]:
                 raise Conflict(f"The collection {collection} is in another embedding space: upload the document there.")
-        await collections.hold(tx, collection)
         other = await repository.lock_named(tx, collection, name)
         if other is not None and other.id != document.id:
             raise Conflict(f"The collection {collection} has another document of this name.")

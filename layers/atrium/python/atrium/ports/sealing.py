@@ -36,7 +36,7 @@ class Sealer:
         return bytes([_FORMAT, len(kid)]) + kid + nonce + sealed
 
     def open(self, sealed: bytes, *, tenant_id: UUID, table: str, id: str) -> bytes:  # noqa: A002  the row's own word
-        """What was sealed for that row. `Unavailable` when no key here opens it: a rotation this process has not seen, or damage."""
+        """What was sealed for that row. `Unavailable` when no key here opens it: a newer key, or damage."""
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 

@@ -61,7 +61,7 @@ class ObjectStorage(Protocol):
         ...
 
     async def delete(self, key: str, version_id: str | None = None) -> None:
-        """Delete one version, or every version and delete marker of the key; what is absent is no error."""
+        """Delete one version, or all of the key. With its last version its delete markers go; what is absent is no error."""
         ...
 
     async def purge(self, prefix: str, *, limit: int = 1000) -> int:
@@ -184,7 +184,11 @@ class S3Storage:
         return await aws.call("object storage", remove) or 0
 
     def _delete(self, key: str, version_id: str | None) -> None:
-        self._remove(self._entries(key, only=key) if version_id is None else [{"Key": key, "VersionId": version_id}])
+        """What is written meanwhile is not in the listing, and stays."""
+        entries = self._entries(key, only=key)
+        others = [entry for entry in entries if "Size" in entry and entry["VersionId"] != version_id]
+        everything = version_id is None or not others
+        self._remove([entry for entry in entries if everything or entry["VersionId"] == version_id])
 
     def _entries(self, prefix: str, *, only: str = "", limit: int | None = None) -> Sequence[dict[str, Any]]:
         """Versions and delete markers under a prefix, or of one key alone; a key's versions are in order, the newest first."""

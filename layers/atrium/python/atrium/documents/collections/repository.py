@@ -33,12 +33,17 @@ async def insert(tx: Transaction, new: NewCollection, model: str) -> bool:
     return inserted == 1
 
 
+async def ensure(tx: Transaction, name: str, model: str) -> None:
+    """Make the collection where there is none; nothing is locked, as `hold` comes next."""
+    await tx.execute(_queries.insert_collection, **_key(tx, name), chunking={}, model=model, metadata={})
+
+
 async def enter(tx: Transaction, name: str, model: str) -> None:
     """Keep the collection as it is until the transaction ends, as a document comes into it; make it where there is none."""
     for _ in range(2):
         if await tx.fetch_one(_queries.share_collection, **_key(tx, name)) is not None:
             return
-        await tx.execute(_queries.insert_collection, **_key(tx, name), chunking={}, model=model, metadata={})
+        await ensure(tx, name, model)
     if await tx.fetch_one(_queries.share_collection, **_key(tx, name)) is None:
         raise Conflict("The collection is being deleted: try it again.")
 

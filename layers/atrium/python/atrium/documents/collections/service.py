@@ -57,7 +57,7 @@ class CollectionService:
         """
         async with self._database.transaction(principal) as tx:
             if name == DEFAULT_COLLECTION:
-                await repository.enter(tx, name, self._model)
+                await repository.ensure(tx, name, self._model)
             if not await repository.hold(tx, name):
                 raise NotFound("There is no such collection.")
             before = await repository.get(tx, name, self._model)

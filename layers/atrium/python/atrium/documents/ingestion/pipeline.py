@@ -155,6 +155,8 @@ class IngestionService:
     async def _way(self, step: Step, document: Document) -> tuple[str, ChunkingOptions]:
         """The embedding model of the document's collection, and how this version is cut."""
         async with self._database.transaction(step.principal) as tx:
+            # Extraction has ended, and its answer has arrived: until then it may have to be repeated.
+            await repository.keep_password(tx, document, None)
             await collections.enter(tx, document.collection, self._parts.settings.embedding_model)
             model, options = await collections.way(tx, document.collection)
         own = document.version.chunking
