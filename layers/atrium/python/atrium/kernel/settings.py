@@ -89,8 +89,6 @@ class Settings(BaseModel):
     # Scanned pages: what Tesseract knows of its languages, and how many pages of one document are read (0: none).
     ocr_data_dir: str = "/opt/tessdata"
     ocr_max_pages: int = Field(default=500, ge=0)
-    # Chunks of one tenant in one space from which on it gets a vector index of its own.
-    index_threshold: int = Field(default=10_000, ge=1)
     openai_base_url: str = "https://api.openai.com/v1"
     sse_heartbeat: float = Field(default=15, gt=0)
 
