@@ -92,7 +92,9 @@ class ScopeIn(StrictModel):
     filters: FilterIn | None = Field(default=None, description="Over the documents' metadata.")
     collections: Annotated[list[CollectionName], Field(max_length=100)] | None = None
     document_ids: Annotated[list[JsonId], Field(max_length=1000)] | None = None
-    rerank: bool = Field(default=False, description="By a reranking model; without one it changes nothing.")
+    rerank: bool | Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
+        default=False, description="By the deployment's reranker, which a name may say; refused where there is none."
+    )
 
     def scope(self) -> Scope:
         """The domain's form. InvalidFields for a filter that cannot be compared."""

@@ -1,6 +1,7 @@
 """A rag area over a real database, with OpenAI's wire on loopback behind the real SDK."""
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,8 +13,8 @@ from atrium.answers.models import Answer, AnswerEvent, AnswerRequest
 from atrium.answers.service import AnswerService
 from atrium.db import Database
 from atrium.kernel.principal import Principal, TenantId, worker
-from atrium.kernel.settings import Settings
-from atrium.providers import registry
+from atrium.kernel.settings import Settings, load_settings
+from atrium.providers import catalogue, registry
 from atrium.providers.base import ChatModel
 from atrium.providers.credentials import Credentials
 from atrium.providers.extractive import ExtractiveChat
@@ -31,6 +32,21 @@ GPT = "openai/gpt-4.1-mini"
 async def openai() -> AsyncIterator[OpenAIServer]:
     async with OpenAIServer() as server:
         yield server
+
+
+@pytest.fixture
+def small_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """As a deployment describes a model anew: GPT reads so many tokens."""
+    monkeypatch.setenv("MODELS", json.dumps({"chat": {GPT: {"context_window": 1280, "max_output": 1280}}}))
+    _forget()
+    yield 1280
+    monkeypatch.undo()
+    _forget()
+
+
+def _forget() -> None:
+    load_settings.cache_clear()
+    catalogue._rows.cache_clear()
 
 
 class Models:

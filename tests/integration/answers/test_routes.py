@@ -1,11 +1,14 @@
 """The four routes as clients see them: JSON, both streams, bad input, roles, two tenants."""
 
 import json
+import re
 from typing import Any
 
+import psycopg
 import pytest
 
-from atrium.answers.wording import NO_ANSWER
+from atrium.answers.budget import count_tokens
+from atrium.answers.wording import NO_ANSWER, no_answer
 from atrium.db import Database
 from tests.factories.auth import bearer, make_key
 from tests.factories.retrieval import publish
@@ -35,7 +38,7 @@ def frames(text: str) -> list[tuple[str | None, str]]:
 async def test_search_returns_passages_with_their_places(api: Api, database: Database) -> None:
     document = await publish(database, api.principal, [REFUNDS], name="terms.pdf", page_from=1, page_to=2, heading="Terms")
 
-    answer = await api.post("/rag/search", {"query": "refunds", "mode": "hybrid", "top_k": 3, "rerank": True})
+    answer = await api.post("/rag/search", {"query": "refunds", "mode": "hybrid", "top_k": 3, "rerank": False})
 
     assert answer.status_code == 200, answer.text
     (hit,) = answer.json()["results"]
@@ -47,6 +50,15 @@ async def test_search_returns_passages_with_their_places(api: Api, database: Dat
         "char_start": 0, "char_end": len(REFUNDS), "heading": "Terms", "text": REFUNDS,
     }  # fmt: skip
     assert (answer.json()["mode"], answer.json()["candidates_scanned"]) == ("hybrid", 2)
+
+
+@pytest.mark.parametrize(("path", "body"), ROUTES)
+@pytest.mark.parametrize("rerank", [True, "local/judge"])
+async def test_a_reranker_that_is_not_there_is_refused(api: Api, path: str, body: dict[str, Any], rerank: bool | str) -> None:
+    answer = await api.post(path, body | {"rerank": rerank})
+
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/rerank"]
 
 
 async def test_filters_and_collections_narrow(api: Api, database: Database) -> None:
@@ -142,6 +154,166 @@ async def test_what_fails_before_the_stream_is_a_plain_problem(api: Api, databas
     assert away.status_code == 503
 
 
+FORMS: list[tuple[str, dict[str, str]]] = [
+    ("/query", {}),
+    ("/query/sync", {}),
+    ("/rag/query", {}),
+    ("/rag/query", {"accept": "text/event-stream"}),
+]
+
+
+@pytest.mark.parametrize(("path", "headers"), FORMS)
+async def test_a_model_that_cannot_begin_is_a_plain_problem_in_every_form(
+    api: Api, database: Database, openai: OpenAIServer, path: str, headers: dict[str, str]
+) -> None:
+    await publish(database, api.principal, [REFUNDS])
+    openai.script(*[failing()] * 4)
+
+    away = await api.post(path, QUESTION | {"model": GPT}, **headers)
+    openai.forget()
+    openai.script(failing(401), failing(401))
+    refused = await api.post(path, QUESTION | {"model": GPT}, **headers)
+
+    assert (away.status_code, refused.status_code) == (503, 502)
+    assert away.headers["content-type"] == refused.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("path", "headers"), FORMS)
+async def test_a_provider_without_a_key_is_a_plain_problem_in_every_form(
+    api: Api, database: Database, path: str, headers: dict[str, str]
+) -> None:
+    await publish(database, api.principal, [REFUNDS])
+    del api.runtime.__dict__["chat_model"]  # the process's own models, whose keys are in the secret store: there are none
+
+    keyless = await api.post(path, QUESTION | {"model": GPT}, **headers)
+
+    assert (keyless.status_code, keyless.headers["content-type"]) == (400, "application/problem+json")
+    assert keyless.json()["detail"] == "The provider openai has no API key in this deployment"
+
+
+async def test_a_slow_first_word_begins_the_stream_all_the_same(api: Api, database: Database, openai: OpenAIServer) -> None:
+    await publish(database, api.principal, [REFUNDS])
+    api.runtime.settings = api.runtime.settings.model_copy(update={"sse_heartbeat": 0.05})
+    openai.script(Script(answer="Slow.", delay=0.4), Script(status=401, delay=0.4), Script(status=401, delay=0.4))
+
+    slow = await api.post("/query", QUESTION | {"model": GPT})
+    late = await api.post("/query", QUESTION | {"model": GPT})
+
+    assert ": ping" in slow.text
+    assert frames(slow.text)[-2:] == [(None, "Slow."), (None, "[DONE]")]
+    assert (late.status_code, [name for name, _ in frames(late.text)]) == (200, ["sources", "error", None])
+
+
+@pytest.mark.parametrize(("path", "headers"), FORMS)
+async def test_a_question_too_long_for_the_model_is_told_both_numbers(
+    api: Api, small_window: int, path: str, headers: dict[str, str]
+) -> None:
+    answer = await api.post(path, {"question": "why " * 999, "model": GPT}, **headers)
+
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "/question"
+    assert re.fullmatch(r"has about \d+ tokens; openai/gpt-4.1-mini has room for \d+", error["detail"])
+
+
+@pytest.mark.parametrize("path", ["/query/sync", "/rag/query"])
+@pytest.mark.parametrize("field", ["prompt", "conversation_id"])
+async def test_what_comes_later_is_refused_in_words(api: Api, path: str, field: str) -> None:
+    answer = await api.post(path, QUESTION | {field: "x"})
+
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert (error["pointer"], error["detail"].startswith("is not supported: ")) == (f"/{field}", True)
+    assert (await api.post(path, QUESTION | {field: None})).status_code == 200
+
+
+@pytest.mark.parametrize(("path", "headers"), [*FORMS, ("/rag/search", {})])
+async def test_every_route_looks_where_it_is_told(api: Api, database: Database, path: str, headers: dict[str, str]) -> None:
+    wanted = await publish(database, api.principal, ["Refunds take 7 days."], collection="laws", metadata={"year": 2024})
+    await publish(database, api.principal, ["Refunds take 8 days."], collection="laws", metadata={"year": 2024})
+    await publish(database, api.principal, ["Refunds take 9 days."], collection="terms")
+    asked = {"query" if path == "/rag/search" else "question": "When are refunds paid?", "top_k": 3, "mode": "keyword"}
+    wheres: list[dict[str, Any]] = [
+        {"collections": ["laws"], "document_ids": [str(wanted)]},
+        {"filters": {"type": "in", "key": "year", "value": [2024]}, "document_ids": [str(wanted)]},
+    ]
+
+    for where in wheres:
+        text = (await api.post(path, asked | where | {"rerank": False}, **headers)).text
+
+        assert "Refunds take 7 days" in text
+        assert "8 days" not in text
+        assert "9 days" not in text
+        assert '"mode":"keyword"' in text
+
+
+async def test_the_tenants_own_model_answers_where_none_is_named(
+    api: Api, database: Database, openai: OpenAIServer, admin_connection: psycopg.AsyncConnection[dict[str, Any]]
+) -> None:
+    await publish(database, api.principal, [REFUNDS])
+    chosen = {"chat_model": GPT}
+    await admin_connection.execute(
+        "UPDATE atrium.tenants SET settings = settings || %s::jsonb WHERE tenant_id = %s",
+        (json.dumps(chosen), api.session["org"]["id"]),
+    )
+    await admin_connection.commit()
+
+    by_default = (await api.post("/query/sync", QUESTION)).json()
+    by_name = (await api.post("/query/sync", QUESTION | {"model": "local/extractive"})).json()
+    theirs = await api.http.post("/api/v1/query/sync", json=QUESTION, headers=bearer(api.other))
+
+    assert (by_default["model"], by_name["model"]) == (GPT, "local/extractive")
+    assert theirs.json()["model"] is None
+    assert by_default["usage"]["input_tokens"] > 0 < by_default["usage"]["output_tokens"]
+    assert len(openai.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "question"),
+    [
+        ("de", "Wie lange dauert die Rückerstattung?"),
+        ("ja", "返金はいつですか？"),
+        ("fr", "Quel est le délai de remboursement ?"),
+    ],
+)
+async def test_nothing_found_is_said_in_the_questions_language(
+    api: Api, database: Database, language: str, question: str
+) -> None:
+    nowhere = (await api.post("/query/sync", {"question": question})).json()
+    await publish(database, api.principal, ["Hamsters run at night."])
+    nothing = (await api.post("/query/sync", {"question": question})).json()
+
+    assert nowhere["answer"] == nothing["answer"] == no_answer(language)
+    assert nowhere["unsupported"] == nothing["unsupported"] == []
+
+
+async def test_a_model_is_asked_for_the_questions_language(api: Api, database: Database, openai: OpenAIServer) -> None:
+    await publish(database, api.principal, [REFUNDS])
+    openai.script(Script(answer='Die Erstattung dauert "within 14 days after receipt" [1].'), Script(answer=no_answer("de")))
+
+    answer = (await api.post("/query/sync", {"question": "Wie lange dauert die Erstattung?", "model": GPT})).json()
+    unknown = (await api.post("/query/sync", {"question": "Wie hoch ist der Mond?", "model": GPT})).json()
+
+    assert "Answer in German" in openai.requests[0].json()["messages"][0]["content"]
+    assert [citation["quote"] for citation in answer["citations"]] == ["within 14 days after receipt"]
+    assert (answer["unsupported"], unknown["unsupported"]) == ([], [])
+
+
+async def test_what_a_small_model_has_no_room_for_is_told(
+    api: Api, database: Database, openai: OpenAIServer, small_window: int
+) -> None:
+    for number in range(6):
+        await publish(database, api.principal, [f"Refunds of kind {number} take a while. " * 12])
+
+    reply = (await api.post("/query/sync", QUESTION | {"model": GPT, "top_k": 6})).json()["retrieval"]
+
+    assert reply["passages_used"] + reply["passages_dropped"] == 6
+    assert 0 < reply["passages_used"] == len(reply["sources"]) < 6
+    (asked,) = openai.requests
+    assert asked.json()["max_completion_tokens"] == small_window // 4
+    assert sum(count_tokens(message["content"]) for message in asked.json()["messages"]) <= small_window - small_window // 4
+
+
 async def test_nothing_found_is_said(api: Api) -> None:
     sync = (await api.post("/query/sync", QUESTION)).json()
     streamed = frames((await api.post("/query", QUESTION)).text)
@@ -184,6 +356,12 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"query": "x", "document_ids": ["nope"]}, "/document_ids/0"),
     ({"query": "x", "unknown": 1}, "/unknown"),
     ({"query": "x", "filters": {"type": "in", "key": "a", "value": 1}}, "/filters/value"),
+    ({"query": "x", "filters": {"type": "in", "key": "a", "value": []}}, "/filters/value"),
+    ({"query": "x", "filters": {"type": "eq", "value": 1}}, "/filters/key"),
+    (
+        {"query": "x", "filters": {"type": "and", "filters": [{"type": "nin", "key": "a", "value": "b"}]}},
+        "/filters/filters/0/value",
+    ),
 ]
 
 

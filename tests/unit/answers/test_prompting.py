@@ -19,7 +19,7 @@ def test_passages_stand_between_tags_nobody_can_guess() -> None:
 
     first, second = (prompting.messages("?", (hostile,)) for _ in range(2))
 
-    tags = [re.findall(r"</?passage-([0-9a-f]{16})", message.content) for message in (first[1], second[1])]
+    tags = [re.findall(r"</?passage-([0-9]{18})", message.content) for message in (first[1], second[1])]
     assert len(set(tags[0])) == len(set(tags[1])) == 1
     assert tags[0] != tags[1]
     assert tags[0][0] in first[0].content

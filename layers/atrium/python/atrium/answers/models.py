@@ -22,7 +22,7 @@ class AnswerRequest:
     mode: SearchMode = SearchMode.HYBRID
     scope: Scope = field(default_factory=Scope)
     model: str | None = None
-    rerank: bool = False
+    rerank: bool | str = False
     max_tokens: int = 1024
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from atrium.answers.models import Source
 from atrium.retrieval.models import Hit
 
-_FRAME: Final = 40  # tokens of the tags around a passage
+_FRAME: Final = 50  # tokens of the tags around a passage, without its document's name
 # Between neighbours there is white space that neither has; more may be a passage that was not found.
 _NEIGHBOURLY: Final = 2
 
@@ -28,13 +28,13 @@ def pack(hits: Sequence[Hit], tokens: int, count: Callable[[str], int]) -> Packe
     """
     chosen: list[Hit] = []
     for hit in hits:
-        cost = count(hit.text) + _FRAME
+        cost = count(hit.text) + count(hit.document_name) + _FRAME
         if cost <= tokens:
             chosen.append(hit)
             tokens -= cost
     dropped = len(hits) - len(chosen)
     if hits and not chosen:
-        chosen = [_cut(hits[0], tokens - _FRAME, count)]
+        chosen = [_cut(hits[0], tokens - count(hits[0].document_name) - _FRAME, count)]
     runs = sorted(_runs(chosen), key=lambda run: min(map(chosen.index, run)))
     return Packed(tuple(Source(marker, tuple(run)) for marker, run in enumerate(runs, 1)), dropped)
 
