@@ -82,6 +82,9 @@ class Settings(BaseModel):
     models: str = Field(default="", pattern=r"^$|^\s*\{")
     openai_base_url: str = "https://api.openai.com/v1"
 
+    # Scanned pages of one document that OCR reads; 0: none.
+    ocr_max_pages: int = Field(default=500, ge=0, le=2000)
+
     # Minutes between two looks at stuck documents and open erasures. 0: 5, or 60 where Aurora may pause, which a look ends.
     sweep_minutes: int = Field(default=0, ge=0, le=1440)
 

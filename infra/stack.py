@@ -113,6 +113,7 @@ def _environment(
         "EMBEDDING_MODEL": settings.embedding_model,
         "OPENAI_BASE_URL": settings.openai_base_url,
         "MODELS": settings.models,
+        "OCR_MAX_PAGES": str(settings.ocr_max_pages),
     }
     if not local:
         return everywhere | {"MODEL_DIR": "/opt/model", "OCR_DATA_DIR": "/opt/tessdata"}

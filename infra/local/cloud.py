@@ -20,7 +20,7 @@ from infra.local.state import CLONE, LocalCloudError, private_dir
 
 DEFAULT_PORT: Final = 8080
 # The deployment's settings (infra/settings.py) that make sense on a laptop; in .env they are written in capitals.
-SETTINGS: Final = ("chat_model", "embedding_model", "models", "log_level", "registration", "cors_origins")
+SETTINGS: Final = ("chat_model", "embedding_model", "models", "log_level", "registration", "cors_origins", "ocr_max_pages")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def start(state_dir: Path, *, port: int = DEFAULT_PORT, emulator_port: int = 0, 
     with _exclusive(private_dir(state_dir, passable=True)):
         refuse_taken(state_dir, port)
         with ThreadPoolExecutor(max_workers=1) as side:
-            building = side.submit(build)  # the longest step, and the others do not need it
+            building = side.submit(build, dotenv.get("OCR_LANGUAGES", ""))  # the longest step, and the others do not need it
             with step("Postgres 18 with pgvector"):
                 postgres = start_postgres(state_dir / "postgres")
             with step("AWS emulator"):

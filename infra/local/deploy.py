@@ -62,10 +62,11 @@ def database_environment(server: PostgresServer, user: str) -> dict[str, str]:
     }
 
 
-def build() -> None:
-    """Build the layers and bundles whose sources changed."""
+def build(ocr_languages: str = "") -> None:
+    """Build the layers and bundles whose sources changed. `ocr_languages` (`eng+deu`) unless the environment names them."""
     command = [sys.executable, "-m", "infra.packaging", "--platform", "local"]
-    answer = subprocess.run(command, cwd=CLONE, env=os.environ | tool_environment(), check=False)
+    chosen = {"OCR_LANGUAGES": ocr_languages} | os.environ | tool_environment()
+    answer = subprocess.run(command, cwd=CLONE, env=chosen, check=False)
     if answer.returncode != 0:
         raise LocalCloudError("The layers could not be built; the lines above say why.")
 
