@@ -132,7 +132,7 @@ def test_a_piece_is_built_once_per_key_and_never_left_half_built(tmp_path: Path)
 def test_other_layers_leave_out_what_base_carries() -> None:
     places = Places("lambda-arm64")
     base = {line.split("==")[0] for line in layers.requirements(places, "base").splitlines()}
-    for layer in ("llm", "docs", "embed"):
+    for layer in ("llm", "docs", "ocr", "embed"):
         own = {line.split("==")[0] for line in layers.requirements(places, layer).splitlines() if line}
         assert own
         assert not own & base
@@ -175,3 +175,5 @@ def test_what_goes_to_an_account_fits_runs_on_arm64_and_is_built_once() -> None:
     # ELF's e_machine: 183 is AArch64.
     assert {int.from_bytes(path.read_bytes()[18:20], "little") for path in binaries} == {183}
     assert (places.layer("embed") / "model" / "model.onnx").stat().st_size > 20_000_000
+    assert (places.layer("ocr") / "tessdata" / "eng.traineddata").stat().st_size > 5_000_000
+    assert all(len(function.layers) <= 5 for function in FUNCTIONS)
