@@ -761,7 +761,7 @@ CREATE FUNCTION atrium.question_words(space smallint, question text, OUT words t
 #variable_conflict use_column
 DECLARE
     tenant      uuid := atrium.required_tenant();
-    sample_size constant integer := 100;
+    sample_size constant integer := 150;
     vectors     tsvector[];
     languages   text[];
     last_id     uuid;
