@@ -1,6 +1,5 @@
 """What titles before a chunk's text do to retrieval: recall and nDCG by meaning alone, exact, with them and without."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,8 @@ from atrium.documents.chunking import ChunkingOptions, ChunkMode, chunker, embed
 from atrium.documents.parsing.models import ExtractedText
 from atrium.providers.base import Vectors
 from atrium.providers.local_embedder import LocalEmbedder
-from tests.benchmarks.test_retrieval_quality import Run, _grades, _ndcg, _recall, data
-
-
-def texts(folder: Path, name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
+from tests.conformance.real_data import needs_data
+from tests.conformance.retrieval_sets import Run, grades_of, lines, ndcg, recall
 
 
 def inputs(corpus: list[dict[str, Any]], options: ChunkingOptions, embedder: LocalEmbedder) -> list[tuple[str, str]]:
@@ -42,10 +38,11 @@ def matrix(vectors: Vectors) -> Any:
     return np.frombuffer(vectors.data, dtype="<f4").reshape(vectors.count, vectors.dimensions)
 
 
+@needs_data
 @pytest.mark.parametrize("name", ["cranfield", "xquad-en"])
 async def test_headers(name: str, model_dir: Path) -> None:
-    folder, embedder = data(name), LocalEmbedder(model_dir)
-    corpus, queries, grades = texts(folder, "corpus.jsonl"), texts(folder, "queries.jsonl"), _grades(folder)
+    embedder = LocalEmbedder(model_dir)
+    corpus, queries, grades = lines(name, "corpus.jsonl"), lines(name, "queries.jsonl"), grades_of(name)
     asked = await embedder.embed([query["text"] for query in queries], "query")
     print(f"\n{name}: recall@10 / nDCG@10 by meaning alone")
     for mode in (ChunkMode.HEADING, ChunkMode.FIXED):
@@ -55,5 +52,5 @@ async def test_headers(name: str, model_dir: Path) -> None:
             found = ranked(asked, given, [owner for owner, _ in chunks])
             run: Run = {query["_id"]: documents for query, documents in zip(queries, found, strict=True)}
             headers = "with headers" if contextual else "without"
-            print(f"  {mode:<8} {headers:<13}{_recall(grades, run):.3f} / {_ndcg(grades, run):.3f}   {len(chunks)} chunks")
+            print(f"  {mode:<8} {headers:<13}{recall(grades, run):.3f} / {ndcg(grades, run):.3f}   {len(chunks)} chunks")
             assert run

@@ -21,6 +21,7 @@ from atrium.kernel.principal import Principal, TenantId, worker
 from atrium.kernel.settings import Settings
 from atrium.providers.base import Vectors
 from atrium.retrieval.store import EmbeddingSpace, PostgresVectorStore, Scope, get_space
+from tests.benchmarks.words import words
 from tests.factories.cluster import Cluster
 from tests.factories.retrieval import chunks_of, publish, random_vectors
 
@@ -49,6 +50,7 @@ async def test_retrieval(bench: Database, admin: Admin) -> None:
             await _measure(bench, principal, vectors, count, when)
         await admin.execute("CHECKPOINT")
         await admin.execute("VACUUM ANALYZE atrium.chunks")
+        await admin.execute("VACUUM ANALYZE atrium.chunk_bits")
         await admin.execute("ANALYZE atrium.documents")
 
 
@@ -60,27 +62,18 @@ async def _tenant(database: Database, admin: Admin, count: int, seed: int) -> tu
     row, source = 4 * 384, random.Random(seed)
     for start in range(0, count, 50):
         part = Vectors(50, 384, drawn.data[start * row : (start + 50) * row])
-        await publish(database, principal, [_words(source, 120) for _ in range(50)], vectors=part, model=MODEL)
+        await publish(database, principal, [words(source, 120) for _ in range(50)], vectors=part, model=MODEL)
     return principal, Vectors(QUERIES, 384, drawn.data[count * row :])
-
-
-def _words(source: random.Random, count: int) -> str:
-    """Words as frequent as in prose without its stop words: the commonest is in every fifth chunk (Zipf-Mandelbrot)."""
-    ranks = [int(500 * (source.paretovariate(0.9) - 1)) for _ in range(count)]
-    return " ".join(f"{_SYLLABLES[rank % 97]}{_SYLLABLES[rank // 97 % 97]}" for rank in ranks)
-
-
-_SYLLABLES = [a + b + c for a in "bdfgklmnpr" for b in "aeiou" for c in "stx"][:97]
 
 
 async def _measure(database: Database, principal: Principal, vectors: Vectors, count: int, when: str) -> None:
     async with database.transaction(principal) as tx:
         space = await get_space(tx, MODEL)
     source = random.Random(7)
-    asked = [(_at(vectors, place), _words(source, 8)) for place in range(QUERIES)]
+    asked = [(_at(vectors, place), words(source, 8)) for place in range(QUERIES)]
     exact, exact_time = await _timed(asked, lambda vector, _: _exact(database, principal, vector))
     near, near_time = await _timed(asked, lambda vector, _: _vector(database, principal, space, vector))
-    _, both_time = await _timed(asked, lambda vector, words: _hybrid(database, principal, space, vector, words))
+    _, both_time = await _timed(asked, lambda vector, text: _hybrid(database, principal, space, vector, text))
     recall = statistics.mean(len(set(a) & set(b)) / 10 for a, b in zip(near, exact, strict=True))
     for mode, times, goal in (("vector", near_time, GOALS[count][0]), ("hybrid", both_time, GOALS[count][1])):
         p50, p95 = statistics.median(times), sorted(times)[int(len(times) * 0.95)]
@@ -99,12 +92,12 @@ Ask = Callable[[Vectors, str], Awaitable[list[UUID]]]
 
 async def _timed(asked: list[tuple[Vectors, str]], ask: Ask) -> tuple[list[list[UUID]], list[float]]:
     """The answers, and milliseconds of each; a first round warms caches and plans."""
-    for vector, words in asked[:10]:
-        await ask(vector, words)
+    for vector, text in asked[:10]:
+        await ask(vector, text)
     found, times = [], []
-    for vector, words in asked:
+    for vector, text in asked:
         start = time.perf_counter()
-        found.append(await ask(vector, words))
+        found.append(await ask(vector, text))
         times.append((time.perf_counter() - start) * 1000)
     return found, times
 
@@ -115,9 +108,9 @@ async def _vector(database: Database, principal: Principal, space: EmbeddingSpac
     return [hit.chunk_id for hit in found.hits]
 
 
-async def _hybrid(database: Database, principal: Principal, space: EmbeddingSpace, vector: Vectors, words: str) -> list[UUID]:
+async def _hybrid(database: Database, principal: Principal, space: EmbeddingSpace, vector: Vectors, text: str) -> list[UUID]:
     async with database.transaction(principal) as tx:
-        found = await STORE.hybrid_search(tx, space, vector, words, language="en", scope=Scope(), limit=10)
+        found = await STORE.hybrid_search(tx, space, vector, text, language="en", scope=Scope(), limit=10)
     return [hit.chunk_id for hit in found.hits]
 
 
@@ -137,7 +130,7 @@ async def test_insert_rate(bench: Database, admin: Admin, model: str, dimensions
     await admin.execute("INSERT INTO atrium.tenants (tenant_id, name) VALUES (%s, 'bench')", [principal.tenant_id])
     source = random.Random(1)
     count = 3000
-    chunks = chunks_of(new_id(), [_words(source, 120) for _ in range(count)])
+    chunks = chunks_of(new_id(), [words(source, 120) for _ in range(count)])
     vectors = random_vectors(count, dimensions)
     async with bench.transaction(principal) as tx:
         space = await get_space(tx, model)

@@ -76,7 +76,7 @@ def rows_of(vectors: Vectors) -> list[Vectors]:
 async def index(name: str, database: Database, admin: psycopg.AsyncConnection[dict[str, Any]], embedder: Embedder) -> Principal:
     """A new tenant with a document of one chunk for each passage of the set."""
     principal = await make_tenant(admin, name=name)
-    rows = _lines(name, "corpus.jsonl")
+    rows = lines(name, "corpus.jsonl")
     texts = [row["text"] or "-" for row in rows]
     vectors = rows_of(await embedder.embed(texts, "document"))
     for row, text, vector in zip(rows, texts, vectors, strict=True):
@@ -87,7 +87,7 @@ async def index(name: str, database: Database, admin: psycopg.AsyncConnection[di
 
 async def questions(name: str, embedder: Embedder) -> list[Asked]:
     """The set's questions."""
-    rows = _lines(name, "queries.jsonl")
+    rows = lines(name, "queries.jsonl")
     vectors = rows_of(await embedder.embed([row["text"] for row in rows], "query"))
     return [Asked(row["_id"], row["text"], vector, detect(row["text"])) for row, vector in zip(rows, vectors, strict=True)]
 
@@ -114,16 +114,18 @@ async def scores(name: str, database: Database, principal: Principal, asked: lis
     """Recall@10 and nDCG@10 of each mode."""
     async with database.transaction(principal) as tx:
         space = await get_space(tx, MODEL)
-    grades = _grades(name)
+    grades = grades_of(name)
     runs = {mode: await run(database, principal, asked, ask) for mode, ask in modes(space).items()}
-    return {mode: Score(_recall(grades, found), _ndcg(grades, found)) for mode, found in runs.items()}
+    return {mode: Score(recall(grades, found), ndcg(grades, found)) for mode, found in runs.items()}
 
 
-def _lines(name: str, file: str) -> list[dict[str, Any]]:
+def lines(name: str, file: str) -> list[dict[str, Any]]:
+    """A file of a set."""
     return [json.loads(line) for line in (DATA / "rag" / name / file).read_text(encoding="utf-8").splitlines()]
 
 
-def _grades(name: str) -> Grades:
+def grades_of(name: str) -> Grades:
+    """By question the documents that answer it, and how well."""
     grades: Grades = {}
     for line in (DATA / "rag" / name / "qrels.tsv").read_text().splitlines()[1:]:
         query, document, grade = line.split("\t")
@@ -131,12 +133,14 @@ def _grades(name: str) -> Grades:
     return grades
 
 
-def _recall(grades: Grades, found: Run) -> float:
+def recall(grades: Grades, found: Run) -> float:
+    """Which part of the answering documents is among the first ten."""
     shares = [len(set(found.get(query, [])) & relevant.keys()) / len(relevant) for query, relevant in grades.items()]
     return sum(shares) / len(shares)
 
 
-def _ndcg(grades: Grades, found: Run) -> float:
+def ndcg(grades: Grades, found: Run) -> float:
+    """How well the first ten are ordered, 1 for as well as can be."""
     shares = [_gain(relevant, found.get(query, [])) / _gain(relevant, _ideal(relevant)) for query, relevant in grades.items()]
     return sum(shares) / len(shares)
 
