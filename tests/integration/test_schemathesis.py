@@ -44,10 +44,10 @@ REFUSALS: Final[dict[str, dict[str, str]]] = {
     "delete_tenant": _UNSTORABLE | {"403": "an API key: only a user may"},
     "update_tenant": _UNSTORABLE | {"422": "a chat model that is not there; a name of blanks"},
     "list_users": _FOREIGN,
-    "invite_user": _UNSTORABLE | {"422": "what only looks like an e-mail"},
+    "invite_user": _UNSTORABLE | {"409": "an e-mail that is a user's", "422": "what only looks like an e-mail"},
     "update_user": _ABSENT,
     "delete_user": _ABSENT,
-    "rotate_api_key": _ABSENT,
+    "rotate_api_key": _ABSENT | {"422": "a whole number with a fraction, 5.0"},
     "create_api_key": _UNSTORABLE | {"422": "an expiry in the past; a name of blanks; a scope beyond the role"},
     "list_api_keys": _FOREIGN,
     "delete_api_key": _ABSENT,
@@ -232,6 +232,7 @@ def test_valid_data_is_refused_for_declared_reasons_only(name: str) -> None:
         "reset_password": {"401"},
         "metrics": {"401"},
         "delete_tenant": {"403"},
+        "invite_user": {"409"},
         "accept_invitation": {"401"},
     }
     assert refused - {"404"} - _EXTRA <= known.get(name, set())

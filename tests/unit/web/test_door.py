@@ -286,6 +286,12 @@ class TestPaths:
         answer = await http.put(f"/api/v1/things/{'0' * 8}-0000-0000-0000-{'0' * 12}")
         assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS"
 
+    async def test_a_path_of_its_own_is_no_id_for_any_method(self, http: httpx.AsyncClient) -> None:
+        for method in ("GET", "DELETE"):
+            answer = await http.request(method, "/api/v1/things/file")
+            problem_of(answer, 405, "method-not-allowed")
+            assert answer.headers["allow"] == "OPTIONS, POST"
+
     async def test_options_tells_the_methods(self, http: httpx.AsyncClient) -> None:
         answer = await http.options("/api/v1/things")
         assert (answer.status_code, answer.headers["allow"], answer.content) == (204, "GET, HEAD, OPTIONS, POST", b"")

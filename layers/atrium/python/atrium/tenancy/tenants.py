@@ -39,12 +39,6 @@ async def settings_in(tx: Transaction) -> TenantSettings:
     return settings_of(await _found(tx))
 
 
-async def chat_model_of(database: Database, principal: Principal) -> str | None:
-    """The chat model of a tenant that chose one."""
-    async with database.transaction(principal) as tx:
-        return (await settings_in(tx)).chat_model
-
-
 class TenantService:
     """The principal's tenant. The permission to manage it is checked at the door."""
 

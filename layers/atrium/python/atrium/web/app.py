@@ -51,6 +51,9 @@ def create_area(
     for router in routers:
         app.include_router(router, prefix=prefix)
     _check_routes(app)
+    app.state.literal_paths = frozenset(
+        str(context.path) for context in iter_route_contexts(app.routes) if "{" not in str(context.path)
+    )
     install_handlers(app)
     _add_middleware(app, parts.settings.cors_origins)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]  # FastAPI documents it so

@@ -150,6 +150,8 @@ def allowed_methods(request: Request) -> list[str]:
     """What the path answers to; the router itself tells of the first route that has the path, not of all."""
     path = request.scope["path"]
     contexts = [context for context in iter_route_contexts(request.app.routes) if context.path_regex.match(path)]
+    if path in request.app.state.literal_paths:
+        contexts = [context for context in contexts if context.path == path]
     methods = {method for context in contexts for method in context.methods or ()}
     return sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set()))
 

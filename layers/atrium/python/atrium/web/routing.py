@@ -9,6 +9,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from atrium.kernel.errors import FieldError, InvalidFields, UnsupportedMediaType
 from atrium.tenancy.permissions import check
@@ -38,6 +40,12 @@ def body_limit(setting: str, instead: str = "") -> params.Depends:
 
 class AreaRoute(APIRoute):
     """A route that authenticates before it reads, reads strictly, and does an idempotent POST once."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As FastAPI, but `/users/{id}` is no route of `/users/accept`, whatever the method."""
+        if "{" in self.path_format and scope["path"] in scope["app"].state.literal_paths:
+            return Match.NONE, {}
+        return super().matches(scope)
 
     @property
     def need(self) -> Need:
