@@ -7,6 +7,7 @@ from atrium.documents.parsing.builder import TextBuilder
 from atrium.documents.parsing.characters import one_line
 from atrium.documents.parsing.decoding import decode
 from atrium.documents.parsing.html_blocks import HtmlBlock, read_blocks
+from atrium.documents.parsing.html_guard import check_nesting
 from atrium.documents.parsing.models import BlockKind, ExtractedText, Inspection
 from atrium.documents.parsing.registry import HTML, ParseOptions
 
@@ -44,7 +45,9 @@ class HtmlExtractor:
 def _parsed(data: bytes) -> "LexborHTMLParser":
     from selectolax.lexbor import LexborHTMLParser
 
-    return LexborHTMLParser(decode(data, _declared_charset(data[:_CHARSET_WITHIN])))
+    page = decode(data, _declared_charset(data[:_CHARSET_WITHIN]))
+    check_nesting(page)
+    return LexborHTMLParser(page)
 
 
 def _declared_charset(head: bytes) -> str | None:
