@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from functions.auth.app import create_app as create_auth
 from functions.documents.app import create_app as create_documents
 from tests.factories.auth import UNLIMITED, LocalRuntime, WholeApi, bearer, client, make_key, register
 from tests.factories.documents import World
+from tests.unit.parsing.samples import pdf
 
 Connection = psycopg.AsyncConnection[dict[str, Any]]
 URL = "/api/v1/documents"
@@ -57,7 +59,7 @@ class Api:
 async def api(settings: Settings, database: Database) -> AsyncIterator[Api]:
     runtime = LocalRuntime(settings, database, upload_limit=2000, **UNLIMITED)
     world = World(settings, database)
-    runtime.__dict__ |= {"storage": world.storage, "pipeline": world.workflow}
+    runtime.__dict__ |= {"storage": world.storage, "pipeline": world.workflow, "keyring": world.parts.keyring}
     app = WholeApi({"auth": create_auth(runtime), "documents": create_documents(runtime)}, nowhere="documents")
     async with client(app) as http:
         first = await register(http)
@@ -114,7 +116,8 @@ async def test_a_document_is_looked_at_from_every_side(api: Api) -> None:
     download = (await api.call("GET", f"/{document['id']}/download")).json()
     assert download["url"].startswith("http")
     assert download["expires_at"].endswith("Z")
-    assert (await api.call("GET")).json() == {"data": [document], "next_cursor": None}
+    listed = {name: value for name, value in document.items() if name != "versions"}
+    assert (await api.call("GET")).json() == {"data": [listed], "next_cursor": None}
 
 
 async def test_a_failure_is_told_with_its_type(api: Api) -> None:
@@ -353,3 +356,133 @@ async def test_the_unversioned_path_is_the_same(api: Api) -> None:
     document = await api.ready()
     answer = await api.http.get(f"/api/documents/{document['id']}", headers=bearer(api.session))
     assert answer.json() == document
+
+
+PLAN = {"name": "lease.txt", "content_type": "text/plain"}
+
+
+async def test_a_large_file_goes_straight_to_the_bucket(api: Api) -> None:
+    headers = {"Idempotency-Key": "key-1"}
+    answer = await api.call("POST", "/uploads", json=PLAN | {"metadata": {"a": 1}}, headers=headers)
+    assert answer.status_code == 201, answer.text
+    reply = answer.json()
+    assert set(reply) == {"id", "version", "url", "fields", "expires_at"}
+    assert answer.headers["location"] == f"{URL}/{reply['id']}"
+    again = await api.call("POST", "/uploads", json=PLAN | {"metadata": {"a": 1}}, headers=headers)
+    assert again.json() == reply
+    pending = (await api.call("GET", f"/{reply['id']}")).json()
+    assert (pending["status"], pending["metadata"], pending["sha256"]) == ("pending", {"a": 1}, None)
+
+    await api.world.storage.put(reply["fields"]["key"], TEXT.encode(), content_type="text/plain")
+    await api.world.ingest(api.world.arrival(reply["fields"]["key"]))
+    ready = (await api.call("GET", f"/{reply['id']}")).json()
+    assert (ready["status"], ready["size"], ready["sha256"]) == ("ready", len(TEXT), sha256(TEXT.encode()).hexdigest())
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"content_type": "image/svg+xml", "name": "a.svg"}, 415), ({"content_type": "text/html", "name": "a.pdf"}, 415),
+        ({"size": 101 * 1024 * 1024}, 413), ({"size": 0}, 422), ({"name": " "}, 422), ({"collection": "A B"}, 422),
+        ({"password": ""}, 422), ({"password": "x" * 257}, 422), ({"user_id": str(uuid4())}, 403), ({"else": 1}, 422),
+    ],
+)  # fmt: skip
+async def test_wrong_plans_are_refused(api: Api, body: dict[str, Any], status: int) -> None:
+    answer = await api.call("POST", "/uploads", json=PLAN | body)
+    assert answer.status_code == status, answer.text
+    assert (await api.call("GET")).json()["data"] == []
+
+
+async def test_a_document_is_changed_and_a_taken_name_refused(api: Api) -> None:
+    document = await api.ready()
+    other = (await api.post(json=NOTE | {"name": "other.txt"})).json()
+    answer = await api.call(
+        "PATCH", f"/{document['id']}", json={"metadata": {"a": 1}, "name": "renamed.txt", "collection": "notes"}
+    )
+    assert answer.status_code == 200, answer.text
+    changed = answer.json()
+    assert (changed["name"], changed["collection"], changed["metadata"]) == ("renamed.txt", "notes", {"a": 1})
+    found = (await api.call("GET", params={"metadata": '{"a": 1}', "collection": "notes"})).json()["data"]
+    assert [each["id"] for each in found] == [document["id"]]
+    taken = await api.call("PATCH", f"/{other['id']}", json={"name": "renamed.txt", "collection": "notes"})
+    assert (taken.status_code, taken.json()["type"]) == (409, "urn:atrium:problem:conflict")
+    for body, status in [({"metadata": []}, 422), ({"name": ""}, 422), ({"else": 1}, 422), ({}, 200)]:
+        assert (await api.call("PATCH", f"/{document['id']}", json=body)).status_code == status, body
+
+
+async def test_a_document_is_processed_again_and_keeps_its_history(api: Api) -> None:
+    document = await api.ready()
+    answer = await api.call("POST", f"/{document['id']}/reprocess", json={"chunking": {"mode": "sentence"}})
+    assert (answer.status_code, answer.json()["version"], answer.json()["ready_version"]) == (202, 2, 1)
+    assert (await api.call("POST", f"/{document['id']}/reprocess")).status_code == 409
+    await api.world.run(f"{document['id']}-2-1")
+    detail = (await api.call("GET", f"/{document['id']}", params={"versions": "true"})).json()
+    assert [(version["version"], version["status"]) for version in detail["versions"]] == [(2, "ready"), (1, "ready")]
+    assert (await api.call("GET", f"/{document['id']}")).json()["versions"] is None
+    assert (await api.call("POST", f"/{document['id']}/reprocess")).json()["version"] == 3  # a body is not needed
+    for version, status in [(1, 200), (2, 200), (9, 404), (0, 422)]:
+        assert (await api.call("GET", f"/{document['id']}/download", params={"version": version})).status_code == status
+
+
+async def test_a_wrong_way_to_process_again_is_named(api: Api) -> None:
+    document = await api.ready()
+    for chunking, pointer in [
+        ({"mode": "random"}, "/chunking/mode"), ({"max_tokens": 5}, "/chunking/max_tokens"),
+        ({"max_tokens": 64, "overlap_tokens": 40}, "/chunking/overlap_tokens"),
+    ]:  # fmt: skip
+        answer = await api.call("POST", f"/{document['id']}/reprocess", json={"chunking": chunking})
+        assert (answer.status_code, [error["pointer"] for error in answer.json()["errors"]]) == (422, [pointer])
+
+
+async def test_a_forms_password_opens_its_file(api: Api) -> None:
+    file = ("lease.pdf", pdf("The lease.", password="Sesame"), "application/pdf")
+    answer = await api.post(files={"file": file}, data={"password": "Sesame"})
+    assert answer.status_code == 202, answer.text
+    assert "Sesame" not in answer.text
+    (key,) = api.world.keys("uploads/")
+    await api.world.ingest(api.world.arrival(key))
+    assert (await api.call("GET", f"/{answer.json()['id']}/status")).json()["status"] == "ready"
+
+
+COLLECTIONS = "/api/v1/collections"
+
+
+async def test_collections_are_made_listed_changed_and_deleted(api: Api) -> None:
+    async def call(method: str, path: str = "", **more: Any) -> httpx.Response:
+        return await api.http.request(method, COLLECTIONS + path, headers=bearer(api.session), **more)
+
+    made = await call(
+        "POST", json={"name": "notes", "chunking": {"mode": "fixed", "max_tokens": 64}, "metadata": {"team": "legal"}}
+    )
+    assert (made.status_code, made.headers["location"]) == (201, f"{COLLECTIONS}/notes")
+    assert made.json()["chunking"] == {"mode": "fixed", "max_tokens": 64, "overlap_tokens": 0, "contextual": True}
+    assert (await call("POST", json={"name": "notes"})).status_code == 409
+    first = (await call("GET", params={"limit": 1})).json()
+    rest = (await call("GET", params={"limit": 1, "cursor": first["next_cursor"]})).json()
+    assert [each["name"] for each in first["data"] + rest["data"]] == ["default", "notes"]
+    changed = await call("PATCH", "/notes", json={"chunking": {"overlap_tokens": 8}, "metadata": {"team": None}})
+    assert (changed.json()["chunking"]["max_tokens"], changed.json()["chunking"]["overlap_tokens"]) == (64, 8)
+    assert changed.json()["metadata"] == {}
+
+    await api.ready(collection="notes")
+    assert (await call("GET", "/notes")).json()["document_count"] == 1
+    refused = await call("DELETE", "/notes")
+    assert (refused.status_code, "?documents=delete" in refused.json()["detail"]) == (409, True)
+    assert (await call("PATCH", "/notes", json={"embedding_model": "local/all-minilm-l6-v2"})).status_code == 409
+    assert (await call("DELETE", "/notes", params={"documents": "keep"})).status_code == 422
+    assert (await call("DELETE", "/notes", params={"documents": "delete"})).status_code == 204
+    for absent in (call("GET", "/notes"), call("DELETE", "/notes"), call("PATCH", "/notes", json={})):
+        assert (await absent).status_code == 404
+    assert (await call("DELETE", "/default", params={"documents": "delete"})).status_code == 409
+    assert (await call("GET", "/Not%20One")).status_code == 422
+    assert api.world.storage.objects == {}
+
+
+async def test_a_viewer_changes_no_collection_and_starts_no_upload(api: Api) -> None:
+    headers = {"X-API-Key": (await make_key(api.http, api.session, role="viewer"))["key"]}
+    assert (await api.http.get(COLLECTIONS, headers=headers)).status_code == 200
+    for method, path, body in [
+        ("POST", COLLECTIONS, {"name": "notes"}), ("PATCH", f"{COLLECTIONS}/default", {}), ("POST", f"{URL}/uploads", PLAN),
+        ("PATCH", f"{URL}/{uuid4()}", {}), ("POST", f"{URL}/{uuid4()}/reprocess", {}),
+    ]:  # fmt: skip
+        assert (await api.http.request(method, path, json=body, headers=headers)).status_code == 403, path
