@@ -113,6 +113,32 @@ def test_deleted_text_is_left_out_and_inserted_text_is_kept() -> None:
     assert document.text == "new link\nline\ttab\n\nin a control"
 
 
+def test_comments_are_left_out_and_moved_text_is_where_it_was_moved_to() -> None:
+    moved = "<w:moveFrom><w:r><w:t>here</w:t></w:r></w:moveFrom><w:r><w:t>and</w:t></w:r>"
+    there = '<w:moveTo><w:r><w:t xml:space="preserve"> there</w:t></w:r></w:moveTo>'
+    comment = '<w:commentRangeStart w:id="1"/><w:commentRangeEnd w:id="1"/><w:r><w:commentReference w:id="1"/></w:r>'
+    remark = f'<w:comment w:id="1">{paragraph("Who says so?")}</w:comment>'
+    assert _extract(docx(f"<w:p>{moved}{there}{comment}</w:p>", comments=remark)).text == "and there"
+
+
+def test_cells_merged_both_ways() -> None:
+    across = _cell("Sales", '<w:gridSpan w:val="2"/>')
+    rows = _row(_cell("Area", '<w:vMerge w:val="restart"/>'), across) + _row(
+        _cell("", "<w:vMerge/>"), _cell("2024"), _cell("2025")
+    )
+    assert _extract(docx(f"<w:tbl>{rows}{_row(_cell('North'), _cell('1'), _cell('2'))}</w:tbl>")).text.split("\n") == [
+        "Area | Sales",
+        "Area | 2024 | 2025",
+        "North | 1 | 2",
+    ]
+
+
+def test_a_style_is_found_whatever_is_written_around_it() -> None:
+    styles = f'<w:latentStyles/><!-- <w:style w:styleId="H1"> -->{_HEADING_STYLES}<w:style w:styleId="Odd"/>'
+    body = paragraph("A", '<w:pStyle w:val="Own"/>') + paragraph("B", '<w:pStyle w:val="Odd"/>')
+    assert _blocks(_extract(docx(body, styles=styles))) == [("heading", "A", 1), ("paragraph", "B", None)]
+
+
 def test_headers_and_footers_come_last_and_once() -> None:
     document = _extract(
         docx(paragraph("Body"), header1=paragraph("Secret"), header2=paragraph("Secret"), footer1=paragraph("End"))

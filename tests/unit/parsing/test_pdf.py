@@ -125,8 +125,10 @@ def test_encryption_without_a_password_is_no_obstacle() -> None:
 
 def test_a_password_is_needed_and_opens() -> None:
     data = pdf("Locked", password="sesame")
-    assert _kind_of(data) == "encrypted"
-    assert _kind_of(data, password="wrong") == "encrypted"
+    for password, detail in ((None, "opens only with a password"), ("wrong", "password does not open")):
+        with pytest.raises(IngestionFailed, match=detail) as failure:
+            _extract(data, password=password)
+        assert failure.value.kind == "encrypted"
     assert _extract(data, password="sesame").text == "Locked"
     assert PdfExtractor().inspect(data, ParseOptions(password="sesame")).encrypted
 

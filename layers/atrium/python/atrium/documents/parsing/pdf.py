@@ -73,7 +73,8 @@ def _opened(data: bytes, options: ParseOptions) -> "Iterator[PdfDocument]":
         document = pypdfium2.PdfDocument(data, password=options.password)
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == _PASSWORD_ERROR:
-            raise failed(FailureKind.ENCRYPTED, "The PDF opens only with a password.") from error
+            wrong = "The password does not open the PDF." if options.password else "The PDF opens only with a password."
+            raise failed(FailureKind.ENCRYPTED, wrong) from error
         raise failed(FailureKind.CORRUPT, "The PDF cannot be opened: it is damaged or incomplete.") from error
     try:
         if len(document) > options.limits.max_pages:
