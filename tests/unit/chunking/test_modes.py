@@ -234,6 +234,19 @@ def test_no_chunk_holds_text_of_two_sections_of_some_size(subject: ExtractedText
         assert not has_text or len(Words().offsets(above)) < 64
 
 
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@given(documents(), st.sampled_from([ChunkMode.HEADING, ChunkMode.RECURSIVE, ChunkMode.SENTENCE]), st.sampled_from([0, 20]))
+def test_rows_are_whole_and_their_header_is_known(subject: ExtractedText, mode: ChunkMode, overlap: int) -> None:
+    tables = [block for block in subject.blocks if block.kind is BlockKind.TABLE]
+    for part in cut(subject, mode, window=SMALL, overlap=overlap):
+        for table in tables:
+            places = [place for place in (part.start, part.end) if table.start < place < table.end]
+            assert all("\n" in subject.text[place - 1 : place + 1] for place in places)
+            if overlap == 0 and table.start < part.start < table.end:
+                assert part.heading.endswith("Name | Value")
+                assert part.header.endswith("Name | Value")
+
+
 def test_an_endless_word_is_not_swallowed_whole() -> None:
     subject = document((BlockKind.PARAGRAPH, "x" * 40_000, None))
     for mode in ChunkMode:
