@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from atrium.documents.chunking.headers import Header, Headers
-from atrium.documents.chunking.models import Chunk, Chunker, embedding_input
+from atrium.documents.chunking.models import Chunk, embedding_input
 from atrium.documents.chunking.options import MAX_TOKENS, MIN_TOKENS, ChunkingOptions, ChunkMode
 from atrium.documents.chunking.outline import Outline, Part, covering
 from atrium.documents.chunking.packing import Overlap, Packer
@@ -22,11 +22,6 @@ from atrium.providers.base import TokenCounter
 
 _TINY_SECTION: Final = 8  # sections of fewer tokens, a heading and a few words, share a chunk with their neighbours
 _ENOUGH: Final = 48
-
-
-def chunker(options: ChunkingOptions) -> Chunker:
-    """What cuts as the options say."""
-    return StructuralChunker(options)
 
 
 @dataclass(frozen=True, slots=True)
