@@ -142,34 +142,40 @@ class _Edges:
 
     def segments(self, first: int, end: int) -> list[Segment]:
         """The pieces of some lines."""
-        pieces: list[Segment] = []
         words = [self._words(index) for index in range(first, end)]
-        boxes = iter(self._boxes([place for each in words for place, _ in each]))
-        for index, each in enumerate(words, first):
-            pieces += self._pieces(index, each, [next(boxes)[0] for _ in each])
-        return pieces
+        lefts = iter(self._boxes([place for places in words for place, _ in places]))
+        cuts = [self._far_apart(index, places, lefts) for index, places in enumerate(words, first)]
+        ends = [self._starts[index] + after - 2 for index, far in enumerate(cuts, first) for after, _ in far]
+        ends += [self._starts[index] + len(self._lines[index].text) - 1 for index in range(first, end)]
+        rights = [box[2] for box in self._boxes(ends)]
+        last = iter(rights[len(rights) - (end - first) :])
+        between = iter(rights)
+        return [piece for index, far in enumerate(cuts, first) for piece in self._pieces(index, far, between, next(last))]
 
     def _words(self, index: int) -> list[tuple[int, int]]:
         """(number of the first letter, offset in the line) of each word."""
         start, text = self._starts[index], self._lines[index].text
         return [(start + found.start(), found.start()) for found in _WORD.finditer(text)]
 
-    def _pieces(self, index: int, words: list[tuple[int, int]], lefts: list[float]) -> Iterator[Segment]:
-        """A word ends for sure before its letters are as wide as they can be: only what is further away is looked at."""
+    def _far_apart(self, index: int, words: list[tuple[int, int]], lefts: Iterator[Box]) -> list[tuple[int, float]]:
+        """(offset, left) of the words that may follow a wide gap: those so far from the one before that it may not fill it."""
+        height = self._lines[index].height
+        places = [(at, next(lefts)[0]) for _, at in words]
+        return [
+            (after, there)
+            for (at, here), (after, there) in pairwise(places)
+            if there - here >= ((after - at) * _LEAST_WIDTH + _CELL_GAP) * height
+        ]
+
+    def _pieces(self, index: int, far: list[tuple[int, float]], rights: Iterator[float], last: float) -> Iterator[Segment]:
         line = self._lines[index]
         begin, left = 0, line.left
-        for (_, at), (_, after), here, there in zip(words, words[1:], lefts, lefts[1:], strict=False):
-            if there - here < ((after - at) * _LEAST_WIDTH + _CELL_GAP) * line.height:
-                continue
-            right = self._right(index, after - 2)
+        for after, there in far:
+            right = next(rights)
             if there - right > _CELL_GAP * line.height:
                 yield Segment(left, right, line.bottom, line.height, line.text[begin:after].strip(), index)
                 begin, left = after, there
-        right = self._right(index, len(line.text) - 1)
-        yield Segment(left, max(left, right), line.bottom, line.height, line.text[begin:].strip(), index)
-
-    def _right(self, index: int, offset: int) -> float:
-        return self._boxes([self._starts[index] + offset])[0][2]
+        yield Segment(left, max(left, last), line.bottom, line.height, line.text[begin:].strip(), index)
 
 
 def _table(lines: PageLines, first: int, end: int, edges: _Edges, rules: Callable[[], Rules]) -> Table | None:
