@@ -20,7 +20,10 @@ from infra.local.state import CLONE, LocalCloudError, private_dir
 
 DEFAULT_PORT: Final = 8080
 # The deployment's settings (infra/settings.py) that make sense on a laptop; in .env they are written in capitals.
-SETTINGS: Final = ("chat_model", "embedding_model", "models", "log_level", "registration", "cors_origins", "ocr_max_pages")
+SETTINGS: Final = (
+    "chat_model", "embedding_model", "models", "log_level", "registration", "cors_origins", "ocr_max_pages", "ingest_in_flight",
+    "drop_delete",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
