@@ -131,9 +131,9 @@ class ExtractorSuite:
         damaged = bytearray(sample.data[: data.draw(st.integers(0, len(sample.data)))])
         for place in data.draw(st.lists(st.integers(0, len(damaged) - 1), max_size=8)) if damaged else []:
             damaged[place] = data.draw(st.integers(0, 255))
-        started = time.perf_counter()
+        started = time.process_time()
         found = outcome(self.make(), Sample(bytes(damaged), recognised=sample.recognised))
-        assert time.perf_counter() - started < _SECONDS
+        assert time.process_time() - started < _SECONDS
         if isinstance(found, ExtractedText):
             check(found)
 

@@ -1,6 +1,6 @@
 """Cutting text into sentences that can be quoted."""
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -74,6 +74,6 @@ def test_ends_lie_in_the_span_in_order(text: str, start: int, stop: int) -> None
 
 @pytest.mark.parametrize("piece", [".", '."', ". ", "\n", "\n ", " ", "。」", "!?", "a.\n"])
 def test_the_work_grows_with_the_text(piece: str) -> None:
-    started = perf_counter()
+    started = process_time()
     assert len(list(sentence_ends(piece * 100_000))) <= 200_000
-    assert perf_counter() - started < 4
+    assert process_time() - started < 4
