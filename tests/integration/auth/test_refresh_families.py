@@ -126,5 +126,5 @@ def families(cluster: Cluster) -> Iterator[type[Families]]:
 def test_any_order_of_uses_keeps_the_rules(families: type[Families]) -> None:
     run_state_machine_as_test(
         families,
-        settings=settings(max_examples=40, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)),
+        settings=settings(max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)),
     )
