@@ -61,6 +61,7 @@ MAY_DIFFER: dict[str, set[str]] = {
     "CompatibleArchitectures": {f"Artifacts{name.capitalize()}" for name in LAYERS},
     "Content.S3Key": {f"Artifacts{name.capitalize()}" for name in LAYERS},
     f"{_VARIABLES}MODEL_DIR": _ALL,
+    f"{_VARIABLES}OCR_DATA_DIR": _ALL,
     # the emulator's and the edge's addresses
     f"{_VARIABLES}ATRIUM_TARGET": _ALL,
     f"{_VARIABLES}AWS_ENDPOINT_URL": _ALL,

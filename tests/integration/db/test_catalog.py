@@ -85,7 +85,10 @@ DEFINER_PARTS = {
     "tenant_tables",
 }
 # Functions and procedures of the migrator's, with the caller's rights.
-INVOKER_FUNCTIONS = {"current_tenant", "keep_bits", "text_vector", "protect", "declare_embedding_space"}
+INVOKER_FUNCTIONS = {
+    "current_tenant", "declare_embedding_space", "keep_bits", "protect", "stemmed_vector", "text_vector", "unspaced_letters",
+    "unspaced_vector",
+}  # fmt: skip
 PINNED_PATH = "search_path=atrium, public, pg_temp"
 
 FUNCTIONS = """SELECT p.proname AS name, p.prosecdef AS definer, p.proowner::regrole::text AS owner, p.proconfig AS config,
