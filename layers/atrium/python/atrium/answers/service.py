@@ -43,9 +43,9 @@ class AnswerService:
         for an unknown model, ProviderError, Unavailable; what was yielded before an error is not an answer.
         """
         spec = chat_spec(await self._model(principal, request))
-        language = await asyncio.to_thread(detect, request.question)
+        budget_of(spec, request.question, request.max_tokens)  # refuses what cannot be answered, before anything is looked for
+        found, language = await asyncio.gather(self._search(principal, request), asyncio.to_thread(detect, request.question))
         budget = budget_of(spec, request.question, request.max_tokens, language)
-        found = await self._search(principal, request)
         packed = pack(found.hits, budget.passages, count_tokens)
         used = sum(len(source.parts) for source in packed.sources)
         yield Sources(packed.sources, Retrieval(found.mode, found.candidates_scanned, used, packed.dropped))
