@@ -23,7 +23,7 @@ from atrium.kernel.errors import IngestionFailed
 
 # Of the function's 600: what began before the end of these may take its own limit, and the text is then put together.
 BUDGET_SECONDS: Final = 240.0
-_AT_ONCE: Final = 2  # measured on two processors: 1.8 times the pages of one
+_AT_ONCE: Final = 2  # a page takes the same computing alone and beside another (measured), so two processors read twice as many
 
 
 class TextReader(Protocol):
