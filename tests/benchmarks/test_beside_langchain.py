@@ -36,6 +36,7 @@ from tests.factories.tenancy import make_tenant
 MODEL, DIMENSIONS = "local/all-minilm-l6-v2", 384
 SIZES = (1_000, 5_000, 10_000, 35_000)
 QUERIES = 60
+DOCUMENT = 5_000  # chunks
 ENVIRONMENT = Path(__file__).parents[2] / "build" / "langchain"
 PACKAGES = ("langchain-postgres==0.0.19", "psycopg[binary]")
 Admin = psycopg.AsyncConnection[dict[str, Any]]
@@ -89,9 +90,9 @@ async def _tenant(admin: Admin, size: int) -> Tenant:
 
 
 async def _fill(database: Database, tenant: Tenant) -> None:
-    """Documents of 500 chunks, each in a transaction of its own: as many as langchain-postgres gets at once."""
+    """Documents of 5,000 chunks, each in a transaction of its own, as publishing does it; a smaller tenant is one document."""
     row, seconds = 4 * DIMENSIONS, 0.0
-    for start, texts in zip(range(0, tenant.size, 500), batched(tenant.texts, 500, strict=False), strict=True):
+    for start, texts in zip(range(0, tenant.size, DOCUMENT), batched(tenant.texts, DOCUMENT, strict=False), strict=True):
         part = Vectors(len(texts), DIMENSIONS, tenant.vectors.data[start * row : (start + len(texts)) * row])
         begun = time.perf_counter()
         await publish(database, tenant.principal, texts, vectors=part, model=MODEL)

@@ -42,7 +42,7 @@ def holds(node: Filter, metadata: dict[str, Any]) -> bool:
     if node.key not in metadata:
         return False
     found = metadata[node.key]
-    wanted = node.value if node.type == "in" else [node.value]
+    wanted: list[Any] = [node.value] if isinstance(node.value, str | int | float) else list(node.value)
     return any(compares(node.type, each, value) for each in (found if isinstance(found, list) else [found]) for value in wanted)
 
 

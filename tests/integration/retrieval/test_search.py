@@ -126,6 +126,15 @@ async def test_without_a_tenant_the_function_raises(database: Database) -> None:
         await database.call("SELECT * FROM atrium.search_chunks(1001::smallint, NULL, 'x', '', NULL, NULL, NULL, NULL, 10)")
 
 
+async def test_code_of_the_release_before_still_searches(database: Database, tenant: Principal) -> None:
+    await publish(database, tenant, ["turbine"])
+    async with database.transaction(tenant) as tx:
+        found = await tx.fetch_all(
+            "SELECT * FROM atrium.search_chunks(1001::smallint, '[1,0,0,0]', 'turbine', NULL, NULL, NULL, 0.25, 10)"
+        )
+    assert [(row["text"], row["compared"]) for row in found] == [("turbine", 2)]
+
+
 async def test_the_parts_of_search_are_not_for_the_application(database: Database, tenant: Principal) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         async with database.transaction(tenant) as tx:
