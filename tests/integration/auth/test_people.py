@@ -137,6 +137,10 @@ class TestInviting:
             assert answer.status_code == expected
         own = await http.patch(f"{USERS}/{session['user']['id']}", json={"role": "member"}, headers=key)
         assert own.status_code == 403
+        bob = await join(http, session, "bob@example.com", "admin")
+        for disabled, expected in ((True, 200), (False, 403)):
+            answer = await http.patch(f"{USERS}/{bob['user']['id']}", json={"disabled": disabled}, headers=key)
+            assert answer.status_code == expected
 
 
 class TestMailing:

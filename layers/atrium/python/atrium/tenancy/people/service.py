@@ -87,6 +87,9 @@ class PeopleService:
                 raise Conflict("This is the last active admin; make another one first.")
             changes = _changes(before, role, disabled)
             if changes:
+                if disabled is False:
+                    # To let an admin back in is to make one.
+                    _check_grant(principal, role or before.role)
                 await _apply(tx, before, role, disabled)
                 await _note(tx, "user.updated", member_id, changes, request_id)
             return await _found(tx, member_id)
