@@ -4,7 +4,7 @@ This runs beside pdfium on every line of every page, and may cost a small part o
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ _FEW_LETTERS = 20
 _SENTENCE_END = (".", "!", "?", ":", ";")
 _NUMBERING = re.compile(r"^(?:[A-Z]|[IVXLC]+|\d+)(?:\.\d+)*[.):]?\s+")
 _BULLET = re.compile(r"^(?:[•●○▪■◦‣▶➢✓\uf0b7\uf0a7*–—-]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)])\s+\S")
+_BULLET_CHARS = 6  # of the longest: "(viii)"
 _BULLET_END = frozenset("•●○▪■◦‣▶➢✓\uf0b7\uf0a7*–—-.)")  # what the first word of a list item ends with
 HYPHEN = "\ufffe"  # how pdfium joins a line to the next one when a word is divided
 _CJK = "\u2e80"
@@ -98,7 +99,9 @@ def _stretch(lines: PageLines, start: int, end: int, marks: Marks, layout: Layou
     group_mark = _PARAGRAPH
     for index, line in enumerate(lines[start:end], start):
         mark = marks.get(index, _PARAGRAPH) if marks else _PARAGRAPH
-        if mark is _PARAGRAPH and line.text.partition(" ")[0][-1] in _BULLET_END and _BULLET.match(line.text):
+        text = line[0]
+        word = text.find(" ")
+        if 0 < word <= _BULLET_CHARS and text[word - 1] in _BULLET_END and mark is _PARAGRAPH and _BULLET.match(text):
             mark = _ITEM
         if group and _continues(group[-1], line, group_mark, mark, layout):
             group.append(line)
@@ -154,29 +157,30 @@ def _runs_on(text: str, fullness: float) -> bool:
 
 def _body(pages: list[PageLines]) -> tuple[float, float, int]:
     """(letter height, distance of lines, letters of a line) of the running text: what most of it has on a sample of pages."""
-    sizes: Counter[float] = Counter()
-    pitches: Counter[int] = Counter()
-    lengths: Counter[int] = Counter()
+    sizes: defaultdict[float, int] = defaultdict(int)
+    pitches: defaultdict[int, int] = defaultdict(int)
+    lengths: list[int] = []
     for lines in pages[:: max(1, len(pages) // _SAMPLED_PAGES)]:
         above = 0.0
-        for line in lines:
-            length = len(line.text)
-            sizes[round(line.height, 1)] += length
-            lengths[length] += length
-            pitches[round(above - line.bottom)] += 1
-            above = line.bottom
+        for text, _, bottom, height in lines:
+            length = len(text)
+            sizes[round(height, 1)] += length
+            lengths.append(length)
+            pitches[round(above - bottom)] += 1
+            above = bottom
     body = max(sizes, key=sizes.__getitem__, default=0.0) or 1.0
     plausible = {pitch: count for pitch, count in pitches.items() if body * 0.8 <= pitch <= body * 3.5}
     return body, max(plausible, key=plausible.__getitem__, default=body * 1.3), _median(lengths)
 
 
-def _median(weights: Counter[int]) -> int:
-    """The value that half of the weight lies below."""
+def _median(lengths: list[int]) -> int:
+    """The length that half of all letters stand in shorter lines than, or as short."""
+    half = sum(lengths) / 2
     below = 0
-    for value in sorted(weights):
-        below += weights[value]
-        if below * 2 >= weights.total():
-            return value
+    for length in sorted(lengths):
+        below += length
+        if below >= half:
+            return length
     return 0
 
 

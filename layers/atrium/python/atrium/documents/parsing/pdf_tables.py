@@ -81,7 +81,7 @@ def _flagged(lines: PageLines, starts: Sequence[int], boxes: Boxes) -> set[int]:
 def _alike(lines: PageLines, edges: "_Edges") -> set[int]:
     """Lines that all begin at one place, none in small letters, of which two in a row have wide gaps."""
     found: set[int] = set()
-    for run in _RUN.finditer("".join("a" if line.text[0].islower() else "A" for line in lines)):
+    for run in _RUN.finditer("".join(["a" if line[0][0].islower() else "A" for line in lines])):
         first, end = run.span()
         if max(line.left for line in lines[first:end]) - min(line.left for line in lines[first:end]) < _INDENT:
             pieces = [piece.line for piece in edges.segments(first + 1, first + 3)]
@@ -92,14 +92,17 @@ def _alike(lines: PageLines, edges: "_Edges") -> set[int]:
 
 def _stepped(lines: PageLines) -> set[int]:
     """Lines of rows whose cells are written one after the other: from where a row begins to where a cell steps up again."""
+    rises = [
+        index
+        for index, ((_, _, above, _), (_, _, bottom, height)) in enumerate(pairwise(lines), 1)
+        if bottom - above > _RISE * height
+    ]
     steps: list[tuple[int, int]] = []
-    above = lines[0]
-    for index, line in enumerate(lines):
-        if line.bottom - above.bottom > _RISE * line.height and SAID.search(line.text) and not SIGNS.search(line.text):
-            beginning = _beginning(lines, index)
-            if beginning is not None:
-                steps.append((beginning, index))
-        above = line
+    for index in rises:
+        text = lines[index].text
+        beginning = _beginning(lines, index) if SAID.search(text) and not SIGNS.search(text) else None
+        if beginning is not None:
+            steps.append((beginning, index))
     found: set[int] = set()
     for beginning, index in steps:
         place = lines[index]
