@@ -1,5 +1,6 @@
 """What is left of a tenant that was erased: nothing, in no table, under no prefix, of no version; and the others have theirs."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -122,6 +123,20 @@ class TestRows:
             await publish(erasing._database, tenant, [f"text {number}", f"more {number}"])
         await erasing.erase(tenant, confirm="First", budget=Budget(AMPLE))
         assert await rows_of(admin_connection, tenant.tenant_id) == {"erasures": 1}
+
+    async def test_two_at_once_remove_each_row_once(
+        self, erasing: ErasureService, admin_connection: Connection, tenant: Principal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("atrium.tenancy.erasure.service._ROWS", 3)
+        for number in range(4):
+            await publish(erasing._database, tenant, [f"text {number}", f"more {number}"])
+        await erasing.erase(tenant, confirm="First", budget=Budget(0))
+        before = sum((await rows_of(admin_connection, tenant.tenant_id)).values())
+        await asyncio.gather(*(erasing.resume(tenant.tenant_id, Budget(AMPLE)) for _ in range(3)))
+        assert await rows_of(admin_connection, tenant.tenant_id) == {"erasures": 1}
+        erasure = await erasing.resume(tenant.tenant_id, Budget(AMPLE))
+        # Chunks are counted twice above: in their partition, and in the table that it is of; the record itself stays.
+        assert erasure.rows_removed == before - 8 - 1
 
     async def test_nobody_is_erased_who_was_not_asked_about(
         self, erasing: ErasureService, database: Database, tenant: Principal
