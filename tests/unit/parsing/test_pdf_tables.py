@@ -144,6 +144,7 @@ def test_what_is_no_table(data: bytes) -> None:
     [
         ("multicolumn.pdf", ["Country | Population (millions) | Area (km2) | Capital | Official Language"]),
         ("testPDF_protected.pdf", ["| 1985 | 1995 | 2005", "[1] | Pages in CDO^2 prospectus | 300"]),
+        ("testPDFVarious.pdf", ["Row 1 Col 1 | Row 1 Col 2 | Row 1 Col 3"]),
         ("pdflatex-4-pages.pdf", []),
         ("mistitled_outlines_example.pdf", []),
         ("google-doc-document.pdf", []),

@@ -60,12 +60,6 @@ def _flagged(lines: PageLines, starts: Sequence[int], boxes: Boxes) -> set[int]:
     """Lines near each other that are wider than their letters need."""
     # The last letter of a line that ends in a divided word stands on the next one.
     lengths = [0 if HYPHEN in line.text else len(line.text) for line in lines]
-    ranked = sorted(lengths)
-    longest = lengths.index(ranked[-1])
-    limit = _SHORT * ranked[int(_LONG_LINES * (len(ranked) - 1))]
-    short = [index for index, length in enumerate(lengths) if _FEW < length <= limit and " " in lines[index].text]
-    short = [index for index in short if not SIGNS.search(lines[index].text)]
-    tried = sorted({index for pair in pairwise(short) if pair[1] - pair[0] < _BETWEEN for index in pair})
 
     def widths(places: Sequence[int]) -> list[float]:
         """How wide a letter of each line is, spaces and gaps included, as a share of its height."""
@@ -73,9 +67,15 @@ def _flagged(lines: PageLines, starts: Sequence[int], boxes: Boxes) -> set[int]:
         pairs = zip(places, rights, strict=True)
         return [(box[2] - lines[index].left) / ((lengths[index] or 1) * (lines[index].height or 1.0)) for index, box in pairs]
 
-    usual, *found = widths([longest, *tried])
+    ranked = sorted(lengths)
+    usual = widths([lengths.index(ranked[-1])])[0]
     wide = _AIRY * (usual if 0 < usual < _MOST_WIDTH else _MOST_WIDTH)
-    return {index for index, width in zip(tried, found, strict=True) if width > wide}
+    # Where even the longest line is wider than its letters need, it may be a row itself.
+    limit = ranked[-1] if usual > wide else _SHORT * ranked[int(_LONG_LINES * (len(ranked) - 1))]
+    short = [index for index, length in enumerate(lengths) if _FEW < length <= limit and " " in lines[index].text]
+    short = [index for index in short if not SIGNS.search(lines[index].text)]
+    tried = sorted({index for pair in pairwise(short) if pair[1] - pair[0] < _BETWEEN for index in pair})
+    return {index for index, width in zip(tried, widths(tried), strict=True) if width > wide} if tried else set()
 
 
 def _alike(lines: PageLines, edges: "_Edges") -> set[int]:
