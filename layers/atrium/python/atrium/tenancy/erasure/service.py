@@ -37,7 +37,8 @@ class ErasureService:
     async def erase(self, principal: Principal, *, confirm: str, budget: Budget, request_id: str = "") -> Erasure:
         """Erase the principal's tenant, as far as `budget` goes; `confirm` must be the organisation's name.
 
-        Errors: Forbidden to API keys; InvalidFields for another name. Unavailable: nothing has begun, or all access has ended and housekeeping goes on.
+        Errors: Forbidden to API keys; InvalidFields for another name. Unavailable: nothing has begun, or all access has ended
+        and housekeeping goes on.
         """
         if principal.kind is not PrincipalKind.USER:
             # A key that leaked, or a script that took the wrong one, must not be able to.
