@@ -108,7 +108,9 @@ def test_only_what_is_empty_failed_and_says_so(library: Library) -> None:
         "SELECT d.name, v.status, v.error_type FROM atrium.documents d JOIN atrium.document_versions v"
         " ON v.tenant_id = d.tenant_id AND v.document_id = d.id WHERE d.tenant_id = %s"
     )
-    assert {name: kind for name, status, kind in outcomes if status == "failed"} == {f"{number}.txt": "empty-text" for number in EMPTY}
+    assert {name: kind for name, status, kind in outcomes if status == "failed"} == {
+        f"{number}.txt": "empty-text" for number in EMPTY
+    }
     assert Counter(status for _, status, _ in outcomes) == {"ready": len(library.texts) - len(EMPTY), "failed": len(EMPTY)}
 
 
