@@ -11,7 +11,7 @@ from atrium.db.__main__ import main
 from atrium.db.migrations import MigrationRefused, read_migrations
 from atrium.db.migrator import LOGINS, Migrator, Space
 from atrium.kernel.errors import Unavailable
-from atrium.kernel.settings import Settings
+from atrium.kernel.settings import load_settings
 from infra.local.postgres import DATABASE, MASTER
 from infra.local.processes import wait_until
 from tests.factories.cluster import SPACES, Cluster
@@ -196,7 +196,7 @@ class TestCommands:
         monkeypatch.setenv("DATABASE_PORT", str(cluster.server.port))
         monkeypatch.setenv("DATABASE_NAME", DATABASE)
         monkeypatch.setenv("DATABASE_PASSWORD", cluster.password)
-        monkeypatch.setattr("atrium.db.__main__.load_settings", Settings)
+        monkeypatch.setattr("atrium.db.__main__.load_settings", load_settings.__wrapped__)  # not those another test read
 
     def test_status_lists_what_ran(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["status"]) == 0
