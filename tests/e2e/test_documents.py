@@ -6,8 +6,11 @@ import httpx
 import pytest
 
 from infra.local.cloud import Cloud
-from tests.e2e.test_main_job import Tenant, chunk_rows, wait_for
+from tests.e2e.test_main_job import PATIENCE, Tenant, chunk_rows, wait_for
 from tests.unit.parsing.samples import pdf
+
+# More than INGEST_IN_FLIGHT.
+_MANY = 20
 
 
 @pytest.fixture
@@ -59,14 +62,14 @@ def test_a_password_opens_an_encrypted_file_and_a_version_is_processed_again(ten
 
 
 def test_more_files_than_may_be_processed_at_once_all_become_ready_once(tenant: Tenant) -> None:
-    for n in range(24):
+    for n in range(_MANY):
         tenant.drop(f"notes/{n}.txt", f"Note {n} says that locker {n} opens with the code {n * 37}.".encode())
 
     def all_ready() -> list[str] | None:
         listed = tenant.http.get("/documents", params={"collection": "notes", "status": "ready", "limit": 100}).json()["data"]
-        return [document["id"] for document in listed] if len(listed) == 24 else None
+        return [document["id"] for document in listed] if len(listed) == _MANY else None
 
-    ids = wait_for(all_ready, "24 documents")
+    ids = wait_for(all_ready, f"{_MANY} documents", 2 * PATIENCE)
     assert all(tenant.status(each)["attempts"] == 1 for each in ids)
     assert all(len(chunk_rows(tenant.cloud, each)) == 1 for each in ids)
     assert tenant.http.delete("/collections/notes").status_code == 409

@@ -64,14 +64,14 @@ def finished(status: dict[str, Any]) -> dict[str, Any] | None:
     return status if status["status"] in {"ready", "failed"} else None
 
 
-def wait_for[T](look: Callable[[], T | None], what: str) -> T:
-    end = time.monotonic() + PATIENCE
+def wait_for[T](look: Callable[[], T | None], what: str, patience: float = PATIENCE) -> T:
+    end = time.monotonic() + patience
     while time.monotonic() < end:
         found = look()
         if found is not None:
             return found
         time.sleep(0.2)
-    raise AssertionError(f"{what} took longer than {PATIENCE:.0f} s")
+    raise AssertionError(f"{what} took longer than {patience:.0f} s")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What a deletion reaches, and what it must not: files that were dropped after it, or again, or under another name."""
 
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -71,6 +72,15 @@ async def test_older_writes_to_a_file_that_holds_an_uploads_bytes_are_stale(worl
     await world.documents.delete(tenant, document.id)
     assert await world.receive(same) is Receipt.GONE
     assert await world.receive(older) is Receipt.STALE
+    assert world.storage.objects == {}
+
+
+async def test_a_message_that_names_no_version_stands_for_the_one_that_is_there(world: World, tenant: Principal) -> None:
+    arrival = await world.drop(tenant, "a.txt", b"Some text.")
+    assert await world.ingest(replace(arrival, version_id="")) is Receipt.STARTED
+    document = await only(world, tenant)
+    assert document.version.object_version_id == arrival.version_id
+    await world.documents.delete(tenant, document.id)
     assert world.storage.objects == {}
 
 

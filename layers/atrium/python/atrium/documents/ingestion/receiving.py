@@ -6,7 +6,7 @@ with its bytes; who may start now is started before that, and found again by who
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from atrium.audit import record
@@ -72,7 +72,7 @@ class ReceivingService:
         return Receipt.REJECTED
 
     async def _receive_upload(self, key: UploadKey, event: ObjectCreated) -> Receipt:
-        size = await self._size(event)
+        event, size = await self._look(event)
         async with self._database.transaction(worker(key.tenant_id)) as tx:
             document = await repository.lock(tx, key.document_id, key.version)
             if document is None and not await is_erased(tx):
@@ -102,7 +102,7 @@ class ReceivingService:
             return await self._reject(RejectedKey(None, "unknown-tenant", "No tenant has this id."), event)
         if stale:
             return Receipt.STALE
-        size = await self._size(event)
+        event, size = await self._look(event)
         return Receipt.GONE if size is None else await self._register(key, event, size)
 
     async def _register(self, key: DropKey, event: ObjectCreated, size: int) -> Receipt:
@@ -138,12 +138,13 @@ class ReceivingService:
         except IngestionFailed:  # larger than the store said: inspection will say so to its owner
             return None
 
-    async def _size(self, event: ObjectCreated) -> int | None:
-        """The object's size as the store has it; None when it is there no more."""
+    async def _look(self, event: ObjectCreated) -> tuple[ObjectCreated, int | None]:
+        """The write, with the version that the store names where its message names none; its size, None when it is gone."""
         try:
-            return (await self._storage.head(event.key, event.version_id or None)).size
+            stored = await self._storage.head(event.key, event.version_id or None)
         except NotFound:
-            return None
+            return event, None
+        return replace(event, version_id=event.version_id or stored.version_id), stored.size
 
     async def _admit(self, tx: Transaction, document: Document) -> "_Admitted":
         """What may start now; the document's own version among it, or it waits."""
