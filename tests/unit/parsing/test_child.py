@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from atrium.documents.parsing import child
 from atrium.documents.parsing.child import extract_file, inspect_file
 from atrium.documents.parsing.failures import FailureKind
-from atrium.documents.parsing.limits import MIB, ParserLimits
+from atrium.documents.parsing.limits import MIB, ParserLimits, limits_for
 from atrium.documents.parsing.models import ExtractedText
 from atrium.documents.parsing.registry import ParseOptions
 from atrium.documents.parsing.worker import MEMORY_EXIT, Job, parse
@@ -182,3 +182,8 @@ def test_any_bytes_are_text_or_a_named_failure(head: bytes, rest: bytes) -> None
     for name in ("a.pdf", "a.docx", "a.html", "a.txt", "a.md"):
         found = outcome(partial(parse, "extract", head + rest, name, "", ParseOptions()))
         assert isinstance(found, ExtractedText | FailureKind)
+
+
+@pytest.mark.parametrize(("size", "seconds"), [(0, 10), (MIB, 10), (MIB + 1, 12), (10 * MIB, 28), (100 * MIB, 60)])
+def test_a_small_file_may_not_take_long(size: int, seconds: int) -> None:
+    assert limits_for(size) == ParserLimits(cpu_seconds=seconds, wall_seconds=seconds * 1.5)

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from atrium.documents.parsing.failures import FailureKind, failed
-from atrium.documents.parsing.limits import DEFAULT_LIMITS, MIB, ParserLimits
+from atrium.documents.parsing.limits import MIB, ParserLimits, limits_for
 from atrium.documents.parsing.models import ExtractedText, Inspection
 from atrium.documents.parsing.ocr import PAGE_LIMITS, RecognisedPage
 from atrium.documents.parsing.worker import MEMORY_EXIT, Job, Verb
@@ -32,9 +32,10 @@ _OUT_OF_MEMORY = frozenset({signal.SIGABRT, signal.SIGILL, signal.SIGTRAP, signa
 
 
 async def inspect_file(
-    path: str | Path, name: str, declared_type: str = "", *, password: str | None = None, limits: ParserLimits = DEFAULT_LIMITS
+    path: str | Path, name: str, declared_type: str = "", *, password: str | None = None, limits: ParserLimits | None = None
 ) -> Inspection:
-    """What the file at `path` is: `name` is what its owner calls it, `declared_type` what the upload said.
+    """What the file at `path` is: `name` is what its owner calls it, `declared_type` what the upload said, `limits`
+    what it may use, else as much as its size needs.
 
     Raise `IngestionFailed` with one of `FailureKind` for every file that cannot be read, and nothing else.
     """
@@ -47,7 +48,7 @@ async def extract_file(
     declared_type: str = "",
     *,
     password: str | None = None,
-    limits: ParserLimits = DEFAULT_LIMITS,
+    limits: ParserLimits | None = None,
     recognised: Sequence[RecognisedPage] = (),
 ) -> ExtractedText:
     """The text and structure of the file at `path`; arguments and errors as `inspect_file` has them.
@@ -86,13 +87,14 @@ async def _run[Result: (Inspection, ExtractedText, RecognisedPage)](
     declared_type: str,
     *,
     password: str | None,
-    limits: ParserLimits,
+    limits: ParserLimits | None,
     recognised: str = "",
     more: Mapping[str, Any] = _NOTHING_MORE,
 ) -> Result:
     with tempfile.TemporaryDirectory(prefix="atrium-parse-") as folder:
         target = Path(folder, "result")
         source = await asyncio.to_thread(Path(path).resolve)
+        limits = limits or limits_for((await asyncio.to_thread(source.stat)).st_size)
         pages = Path(folder, "recognised") if recognised else None
         if pages:
             await asyncio.to_thread(pages.write_text, recognised, encoding="utf-8")

@@ -1,6 +1,6 @@
 """How much of everything one file may use."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Self
 
 MIB = 1024 * 1024
@@ -32,3 +32,13 @@ class ParserLimits:
 
 
 DEFAULT_LIMITS = ParserLimits()
+
+
+def limits_for(size: int) -> ParserLimits:
+    """The limits of a file of `size` bytes: what is small is read in moments, or is made to waste time.
+
+    10 s of computing for up to 1 MiB (a thousand pages take 5), 2 s for each MiB more, 60 s at most; on the clock half as
+    much again, as two steps may share a core.
+    """
+    cpu = min(10 + 2 * max(0, -(-size // MIB) - 1), DEFAULT_LIMITS.cpu_seconds)
+    return replace(DEFAULT_LIMITS, cpu_seconds=cpu, wall_seconds=cpu * 1.5)
