@@ -90,8 +90,8 @@ class Settings(BaseModel):
 
     # Documents that are ingested side by side; 2 is the least that SQS's event source mapping takes.
     ingest_concurrency: int = Field(default=10, ge=2, le=1000)
-    # Documents of one tenant that are processed side by side; the others wait their turn.
-    ingest_in_flight: int = Field(default=16, ge=1, le=10_000)
+    # Documents of one tenant that are processed side by side; the others wait their turn. 0: 16, on a laptop 4.
+    ingest_in_flight: int = Field(default=0, ge=0, le=10_000)
     # Whether a file that is deleted from the drop folder takes its document along.
     drop_delete: Literal["ignore", "mirror"] = "ignore"
 
@@ -108,6 +108,11 @@ class Settings(BaseModel):
     def local(self) -> bool:
         """Whether this is the stack of the local cloud."""
         return self.target == "local"
+
+    @property
+    def documents_in_flight(self) -> int:
+        """Documents of one tenant that are processed side by side: a laptop's processors are shared by all its workers."""
+        return self.ingest_in_flight or (4 if self.local else 16)
 
     @property
     def sweep_interval(self) -> int:

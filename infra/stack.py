@@ -104,7 +104,7 @@ def _environment(
         "OPERATOR_SECRET": OPERATOR,
         "PROVIDER_SECRET_PREFIX": PROVIDERS,
         "PUBLIC_URL": api.public_url,
-        "INGEST_IN_FLIGHT": str(settings.ingest_in_flight),
+        "INGEST_IN_FLIGHT": str(settings.documents_in_flight),
         "DROP_DELETE": settings.drop_delete,
         "REGISTRATION": settings.registration_mode,
         "CORS_ORIGINS": ",".join(settings.cors_origins),

@@ -68,6 +68,8 @@ MAY_DIFFER: dict[str, set[str]] = {
     f"{_VARIABLES}S3_PUBLIC_URL": _ALL,
     f"{_VARIABLES}PUBLIC_URL": _ALL,
     "Tags": {"ApiRest", "ApiRestCloudWatchRole", "ApiRestDeploymentStagelive"},
+    # a laptop's few processors
+    f"{_VARIABLES}INGEST_IN_FLIGHT": _ALL,
     # anybody may register on a laptop
     f"{_VARIABLES}REGISTRATION": _ALL,
     # embedded Postgres with passwords, Aurora with IAM tokens in a network
