@@ -33,7 +33,8 @@ def samples(tenant: UUID) -> dict[str, Row]:
             "role": "member", "created_by": "user:1",
         },
         "invitations": {
-            "id": uuid4(), "email": f"{uuid4()}@example.com", "role": "member", "token_hash": uuid4().bytes * 2, "expires_at": SOON,
+            "id": uuid4(), "email": f"{uuid4()}@example.com", "role": "member",
+            "token_hash": uuid4().bytes * 2, "expires_at": SOON,
         },
         "password_resets": {"user_id": user, "token_hash": uuid4().bytes * 2, "expires_at": SOON},
         "idempotency_keys": {
