@@ -1,4 +1,7 @@
-"""The composition root: one `Runtime` per process wires settings, database, ports and providers, each on first use."""
+"""The composition root: one `Runtime` per process wires settings, database, ports and providers, each on first use.
+
+Providers are also imported on first use: most functions never ask for a model.
+"""
 
 import asyncio
 import json
@@ -19,10 +22,10 @@ from atrium.ports.queue import Queue, SqsQueue
 from atrium.ports.secrets import Secrets, SecretsManagerSecrets
 from atrium.ports.storage import ObjectStorage, S3Storage
 from atrium.ports.workflow import StepFunctionsWorkflow, Workflow
-from atrium.providers import registry
-from atrium.providers.base import ChatModel, Closable, Embedder
+from atrium.providers.credentials import Credentials
 
 if TYPE_CHECKING:
+    from atrium.providers.base import ChatModel, Embedder
     from atrium.retrieval.reranking import Reranker
 
 _KEY_SECONDS: Final = 300
@@ -109,31 +112,41 @@ class Runtime:
         """The model providers' keys."""
         return ProviderKeys(self.secrets, self.settings)
 
-    async def chat_model(self, name: str) -> ChatModel:
+    async def chat_model(self, name: str) -> "ChatModel":
         """The chat model `provider/name`, made once. `InvalidInput` names what exists."""
         if name not in self._chat_models:
+            from atrium.providers import registry
+
             keys, folder = self.provider_keys.credentials, Path(self.settings.model_dir)
             self._chat_models[name] = await asyncio.to_thread(registry.chat_model, name, credentials=keys, model_dir=folder)
         return self._chat_models[name]
 
-    async def embedder(self, name: str) -> Embedder:
+    async def embedder(self, name: str) -> "Embedder":
         """The embedding model `provider/name`, made once. `InvalidInput` names what exists."""
         if name not in self._embedders:
+            from atrium.providers import registry
+
             keys, folder = self.provider_keys.credentials, Path(self.settings.model_dir)
             self._embedders[name] = await asyncio.to_thread(registry.embedder, name, credentials=keys, model_dir=folder)
         return self._embedders[name]
 
     async def reranker(self, name: str) -> "Reranker":
         """The reranking model `provider/name`. `InvalidInput` names what exists."""
+        from atrium.providers import registry
+
         return await asyncio.to_thread(registry.reranker, name, model_dir=Path(self.settings.model_dir))
 
     async def close(self) -> None:
         """Close what was opened."""
         for name in {"database", "relay_database"} & self.__dict__.keys():
             await self.__dict__[name].close()
-        for model in (*self._chat_models.values(), *self._embedders.values()):
-            if isinstance(model, Closable):
-                await model.close()
+        models = (*self._chat_models.values(), *self._embedders.values())
+        if models:
+            from atrium.providers.base import Closable
+
+            for model in models:
+                if isinstance(model, Closable):
+                    await model.close()
 
 
 class ProviderKeys:
@@ -142,10 +155,10 @@ class ProviderKeys:
     def __init__(self, store: Secrets, settings: Settings) -> None:
         self._store = store
         self._settings = settings
-        self._known: dict[str, tuple[float, registry.Credentials]] = {}
+        self._known: dict[str, tuple[float, Credentials]] = {}
         self._lock = asyncio.Lock()
 
-    async def credentials(self, provider: str, *, refresh: bool = False) -> registry.Credentials:
+    async def credentials(self, provider: str, *, refresh: bool = False) -> Credentials:
         """The provider's key; `refresh` after it was refused, which a rotation would explain. `NotFound` when there is none."""
         # Requests that were refused together share one look at the store.
         async with self._lock:
@@ -155,14 +168,14 @@ class ProviderKeys:
                 self._known[provider] = (time.monotonic(), known)
             return known
 
-    def _parse(self, provider: str, text: str) -> registry.Credentials:
+    def _parse(self, provider: str, text: str) -> Credentials:
         try:
             secret = json.loads(text)
             default = self._settings.openai_base_url if provider == "openai" else None
             base_url = secret.get("base_url") or default
             # A server of one's own may want no key; then it is its address that the secret holds.
             key = secret.get("api_key", "") if base_url and provider != "openai" else secret["api_key"]
-            return registry.Credentials(key, base_url)
+            return Credentials(key, base_url)
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise Unavailable(f"the secret of provider {provider} is not readable") from exc
 

@@ -8,7 +8,6 @@ from atrium.audit import record
 from atrium.db import Database, Transaction
 from atrium.kernel.errors import FieldError, InvalidFields, InvalidInput, NotFound
 from atrium.kernel.principal import Principal
-from atrium.providers.catalogue import chat_spec
 from atrium.tenancy import repository
 from atrium.tenancy.models import Organisation
 
@@ -72,6 +71,9 @@ class TenantService:
 def _check_model(name: str | None) -> None:
     if name is None:
         return
+    # The catalogue of models is much to import for the one rare request that names a model.
+    from atrium.providers.catalogue import chat_spec
+
     try:
         chat_spec(name)
     except InvalidInput as error:
