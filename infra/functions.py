@@ -105,6 +105,8 @@ class Functions(Construct):
             **self._environment,
             **self._database.environment(function),
             "DATABASE_STATEMENT_TIMEOUT": str(statement),
+            # There are none; looking for them reads the metadata of every package at every cold start.
+            "PYDANTIC_DISABLE_PLUGINS": "__all__",
             **(_ADAPTER_VARIABLES if self._streams(function) else {}),
         }
 

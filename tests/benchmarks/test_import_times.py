@@ -5,12 +5,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from infra.areas import AREAS
 
 ROOT = Path(__file__).parents[2]
 MEASURE = "import time; start = time.perf_counter(); import {module}; print((time.perf_counter() - start) * 1000)"
 GOALS = {False: 250, True: 300}
 RUNS = 7
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a function runs with. Elsewhere bytecode may be forbidden, and then every import compiles our own modules."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path))
+    monkeypatch.setenv("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 def test_import_times() -> None:

@@ -7,8 +7,9 @@ from infra.areas import FUNCTIONS, Area, Function
 from tests.infra.template import Template
 
 NAMES = [each.name for each in FUNCTIONS]
-# Read by the runtime, the SDK or Lambda Web Adapter, not by our settings.
-FOREIGN = {"AWS_ENDPOINT_URL", "AWS_LAMBDA_EXEC_WRAPPER", "AWS_LWA_INVOKE_MODE", "AWS_LWA_PORT", "AWS_LWA_READINESS_CHECK_PATH"}
+# Read by the runtime, the SDK, Pydantic or Lambda Web Adapter, not by our settings.
+ADAPTER = {"AWS_LAMBDA_EXEC_WRAPPER", "AWS_LWA_INVOKE_MODE", "AWS_LWA_PORT", "AWS_LWA_READINESS_CHECK_PATH"}
+FOREIGN = {"AWS_ENDPOINT_URL", "PYDANTIC_DISABLE_PLUGINS", *ADAPTER}
 
 
 def test_every_function_of_the_table_is_deployed(aws: Template, local: Template) -> None:
@@ -47,6 +48,11 @@ def test_variables_are_settings_and_valid(request: pytest.FixtureRequest, target
 def test_statements_end_before_their_function(aws: Template) -> None:
     for name, function in aws.functions().items():
         assert float(function["Environment"]["Variables"]["DATABASE_STATEMENT_TIMEOUT"]) < function["Timeout"], name
+
+
+def test_no_cold_start_looks_for_plugins_of_pydantic(aws: Template) -> None:
+    for name, function in aws.functions().items():
+        assert function["Environment"]["Variables"]["PYDANTIC_DISABLE_PLUGINS"] == "__all__", name
 
 
 def test_nothing_secret_is_in_a_variable_of_an_account(aws: Template) -> None:
