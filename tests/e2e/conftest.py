@@ -22,11 +22,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def local_cloud() -> Iterator[Cloud]:
+def local_cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
     """A running cloud: `url`, `bucket`, `outputs`, `emulator.client("s3")`, `postgres.superuser_dsn`, and every process.
 
     No provider keys: nothing here can reach a real model.
     """
+    grouped = all("@local-cloud" in item.nodeid for item in request.session.items if _HERE in item.path.parents)
+    assert grouped or not hasattr(request.config, "workerinput"), "xdist does not see the group: each worker would start a cloud"
     state_dir = scratch_dir()
     try:
         yield cloud.start(state_dir, port=free_port(), emulator_port=free_port(), env_file=None)

@@ -139,6 +139,7 @@ def test_nothing_is_left_in_work(library: Library) -> None:
 
 
 def test_what_was_read_is_found(library: Library) -> None:
+    library.tenant.log_in()  # ten minutes are over
     found = library.tenant.http.post(
         "/rag/search", json={"query": "aerodynamics of a wing in a propeller slipstream", "top_k": 5}
     ).raise_for_status()
