@@ -153,6 +153,7 @@ class TestForged:
     @pytest.mark.parametrize(
         "token",
         ["", ".", "..", "a.b", "a.b.c", "a.b.c.d", "a.b.c.d.e", "é.é.é", TOKEN + ".", " " + TOKEN, "A" * 10_000, TOKEN + "=="],
+        ids=len,  # the token itself is another in every process
     )
     def test_what_is_no_token(self, token: str) -> None:
         refused(token)
