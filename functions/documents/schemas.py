@@ -1,13 +1,12 @@
 """The wire contracts of documents."""
 
-import json
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from atrium.documents.chunking import MAX_TOKENS, MIN_TOKENS, ChunkingOptions
-from atrium.documents.metadata import MAX_METADATA
+from atrium.documents.metadata import flaw
 from atrium.documents.models import (
     DEFAULT_COLLECTION,
     Document,
@@ -35,8 +34,8 @@ def _shown(name: str) -> str:
 
 
 def _short(metadata: dict[str, Any]) -> dict[str, Any]:
-    if len(json.dumps(metadata)) > MAX_METADATA:
-        raise ValueError(f"is longer than {MAX_METADATA:,} bytes of JSON")
+    if wrong := flaw(metadata):
+        raise ValueError(wrong)
     return metadata
 
 

@@ -105,6 +105,10 @@ async def connect(settings: Settings, password: PasswordSource | None = None) ->
     )
 
 
+class StatementTimeout(Unavailable):
+    """A statement took longer than it may. Whose statement it was knows whether that was the caller's doing."""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Trouble with the database itself becomes Unavailable; what a statement did wrong stays psycopg's error.
@@ -113,6 +117,8 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
+    except psycopg.errors.QueryCanceled as exc:
+        raise StatementTimeout("The database took too long.") from exc
     except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
         raise Unavailable("The database is not available.") from exc
 

@@ -18,6 +18,7 @@ Operator = Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]
 MAX_DEPTH: Final = 5
 MAX_COMPARISONS: Final = 50
 MAX_VALUES: Final = 100
+MAX_ALL_VALUES: Final = 200  # of a whole filter: each is compared with each element of each document's list
 _SIGNS: Final[dict[str, str]] = {"eq": "==", "in": "==", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _OPPOSITES: Final[dict[str, Operator]] = {"ne": "eq", "nin": "in"}
 
@@ -46,6 +47,8 @@ def compile_filter(node: Filter) -> str:
     """The jsonpath predicate for `metadata @@ …`. InvalidFields, with a pointer into `/filters`, for what cannot be compared."""
     if _count(node, 1) > MAX_COMPARISONS:
         raise _wrong("/filters", f"at most {MAX_COMPARISONS} comparisons")
+    if _values_of(node) > MAX_ALL_VALUES:
+        raise _wrong("/filters", f"at most {MAX_ALL_VALUES} values in all")
     return _compile(node, "/filters")
 
 
@@ -53,6 +56,12 @@ def _count(node: Filter, depth: int) -> int:
     if depth > MAX_DEPTH:
         raise _wrong("/filters", f"at most {MAX_DEPTH} levels")
     return 1 if isinstance(node, Comparison) else sum(_count(part, depth + 1) for part in node.filters)
+
+
+def _values_of(node: Filter) -> int:
+    if isinstance(node, Group):
+        return sum(_values_of(part) for part in node.filters)
+    return 1 if isinstance(node.value, Scalar) else len(node.value)
 
 
 def _compile(node: Filter, pointer: str) -> str:
@@ -67,7 +76,8 @@ def _compile(node: Filter, pointer: str) -> str:
 def _comparison(node: Comparison, pointer: str) -> str:
     if node.type in _OPPOSITES:
         positive = _comparison(Comparison(_OPPOSITES[node.type], node.key, node.value), pointer)
-        return f"(!({positive}) || ({positive}) is unknown)"
+        # What is unknown exists not, so the comparison is made once.
+        return f"(!(exists($ ? {positive})))"
     values = _values(node, f"{pointer}/value")
     path = f"$.{_literal(node.key)}"
     return "(" + " || ".join(f"{path} {_SIGNS[node.type]} {value}" for value in values) + ")"

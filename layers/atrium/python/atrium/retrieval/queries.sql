@@ -56,6 +56,10 @@ LEFT JOIN atrium.search_chunks(%(space_id)s::smallint, %(vector)b::public.halfve
                                %(known)s::text[], %(collections)s::text[], %(document_ids)s::uuid[], %(filter)s::jsonpath,
                                %(limit)s::integer) AS found ON true
 
+-- name: bound_filters
+-- How long the statements that follow in this transaction may take.
+SELECT set_config('statement_timeout', %(milliseconds)s, true)
+
 -- name: spaces_of_tenant
 -- Where the tenant has chunks.
 SELECT s.id, s.model, s.dimensions, s.max_tokens FROM atrium.embedding_spaces AS s
