@@ -111,11 +111,10 @@ def _lifecycle() -> list[s3.LifecycleRule]:
             expiration=Duration.days(_WORK_DAYS),
             noncurrent_version_expiration=Duration.days(1),
         ),
-        s3.LifecycleRule(
-            id="old-versions",
-            noncurrent_version_expiration=Duration.days(_NONCURRENT_DAYS),
-            abort_incomplete_multipart_upload_after=Duration.days(1),
-        ),
+        # Not of drop/ and uploads/: a ready document may well be a version of a file that was overwritten or deleted since.
+        # Those go with their document, exactly.
+        s3.LifecycleRule(id="old-texts", prefix="text/", noncurrent_version_expiration=Duration.days(_NONCURRENT_DAYS)),
+        s3.LifecycleRule(id="broken-uploads", abort_incomplete_multipart_upload_after=Duration.days(1)),
         s3.LifecycleRule(id="delete-markers", expired_object_delete_marker=True),
     ]
 
