@@ -4,13 +4,16 @@ import re
 import unicodedata
 from dataclasses import replace
 from itertools import pairwise
+from time import perf_counter
 from uuid import UUID
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from atrium.answers.citations import CitationReader, split_sentences
+from atrium.answers.citations import CitationReader
 from atrium.answers.models import Citation, Source
+from atrium.answers.splitting import LONGEST, SentenceSplitter, split_sentences
 from atrium.retrieval.models import Hit
 
 FIRST = "Refunds are paid within 14 days after receipt. Shipping costs are not refunded."
@@ -252,3 +255,20 @@ def test_the_sign_for_a_passage_that_does_not_exist_ends_a_sentence_like_a_marke
         " Warranty lasts. [?][2]",
         " End",
     ]
+
+
+@pytest.mark.parametrize("piece", [".", "e.g. x ", '"', "“", "a. ", ". [", "[1", " ", "\n", "!” [1] ", '. "x'])
+def test_what_is_written_in_single_characters_costs_as_much_however_long_it_is(piece: str) -> None:
+    splitter, said = SentenceSplitter(), piece * (20_000 // len(piece))
+    begun = perf_counter()
+    sentences = [sentence for character in said for sentence in splitter.feed(character)] + splitter.finish()
+    assert perf_counter() - begun < 5
+    assert "".join(sentences) == said
+    assert max(map(len, sentences)) <= LONGEST
+
+
+@given(st.text(alphabet='ab.!?…。"“”«»[]1, \n…e', max_size=60), st.integers(1, 5))
+def test_sentences_are_the_same_however_the_text_was_cut(text: str, size: int) -> None:
+    splitter = SentenceSplitter()
+    cut = [each for at in range(0, len(text), size) for each in splitter.feed(text[at : at + size])] + splitter.finish()
+    assert [each for each in cut if each] == [each for each in split_sentences(text, final=True) if each]

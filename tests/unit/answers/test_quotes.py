@@ -3,6 +3,7 @@
 import re
 import string
 import unicodedata
+from time import perf_counter
 
 import pytest
 from hypothesis import assume, given
@@ -173,3 +174,10 @@ def test_a_quote_may_leave_something_out() -> None:
 )
 def test_what_defuses_an_answer_does_not_hide_a_quote(quote: str, text: str) -> None:
     assert locate(quote, text) is not None
+
+
+@pytest.mark.parametrize("hole", ["." * 100_000, " " * 100_000, "[ " * 50_000, "… " * 50_000, "'" * 100_000])
+def test_a_quote_of_marks_and_spaces_is_read_once(hole: str) -> None:
+    begun = perf_counter()
+    locate_parts(f"a{hole}abcd", "What is quoted: abcd.")
+    assert perf_counter() - begun < 3

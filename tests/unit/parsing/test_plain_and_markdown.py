@@ -1,6 +1,7 @@
 """Plain text and Markdown, in whatever encoding."""
 
 from functools import partial
+from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -107,3 +108,14 @@ def test_no_markdown_loses_its_words(source: str) -> None:
     kept = [letter for letter in found.text if letter in "ab"] if isinstance(found, ExtractedText) else []
     assert kept == [letter for letter in source if letter in "ab"]
     assert isinstance(found, ExtractedText) or found == "empty-text"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["# a" + " " * 200_000 + "b", "# a" + " #" * 100_000 + "b", "a | b\n|" + "-" * 200_000 + " " * 100_000 + "x"],
+)  # fmt: skip
+def test_a_line_is_read_once(line: str) -> None:
+    begun = perf_counter()
+    MarkdownExtractor().extract(line.encode(), ParseOptions())
+    MarkdownExtractor().extract(f"---\ntitle: a{' ' * 200_000}b\n---\n".encode(), ParseOptions())
+    assert perf_counter() - begun < 3

@@ -12,23 +12,11 @@ from typing import Final
 
 from atrium.answers.models import Citation, Source
 from atrium.answers.quotes import MIN_WEIGHT, locate_parts, weight
+from atrium.answers.splitting import SentenceSplitter
 
 _MARKER: Final = re.compile(r"\[\s*(\d{1,3}(?:\s*,\s*\d{1,3})*)\s*\]")
 _QUOTED: Final = re.compile(r"\"([^\"]+)\"|“([^”]+)”|«([^»]+)»|„([^“”]+)[“”]|「([^」]+)」|『([^』]+)』")
-# A sentence ends at its mark with closing quotes and the markers that follow, or at a line's end.
-_END: Final = re.compile(
-    r"(?:[.!?…؟۔।॥]+[\"'”’»)*_]*(?=\s|\[\s*[\d?])|[。！？]+[」』”]?)(?P<markers>(?:\s*\[\s*[\d?][\d\s,]*\])*[.!?]?)|\n+"
-)
-# What is quoted may be several sentences; a quotation mark after a digit may be inches, so it begins nothing.
-_QUOTATION: Final = re.compile(
-    r"(?:(?<![^\s(\[—–-])\"(?=\S)[^\"\n]*|“[^”\n]*|«[^»\n]*|„[^“”\n]*|「[^」\n]*|『[^』\n]*)(?P<closed>(?<!\s)\"|[”»“」』])?"
-)
-_ABBREVIATION: Final = re.compile(
-    r"(?:^|[\s(\"'])(?:[A-Za-z]|[A-Za-z]\.[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|No|Fig|Eq|Sec|Vol|Art|pp?|vs|etc|cf|approx|ca|Inc|Ltd)$"
-)
-_MARKER_BEGUN: Final = re.compile(r"(?:\[[\d\s,?]*)?")
-_BULLET: Final = re.compile(r"\s*(?:[-*•>#]+|\d{1,3}[.)])\s+")
-_LOOK_BACK: Final = 12
+_BULLET: Final = re.compile(r"\A\s*+(?:[-*•>#]++|\d{1,3}[.)])\s++")
 
 
 @dataclass(slots=True)
@@ -38,20 +26,17 @@ class CitationReader:
     sources: Sequence[Source]
     no_answers: Collection[str] = ()
     unsupported: list[str] = field(default_factory=list)
-    _pending: str = ""
+    _splitter: SentenceSplitter = field(default_factory=SentenceSplitter)
     _given: set[Citation] = field(default_factory=set)
 
     def feed(self, text: str) -> Iterator[Citation]:
         """The citations of the sentences that are complete now."""
-        self._pending += text
-        *complete, self._pending = split_sentences(self._pending)
-        for sentence in complete:
+        for sentence in self._splitter.feed(text):
             yield from self._read(sentence)
 
     def finish(self) -> Iterator[Citation]:
         """The citations of the last sentence."""
-        rest, self._pending = self._pending, ""
-        for sentence in split_sentences(rest, final=True):
+        for sentence in self._splitter.finish():
             yield from self._read(sentence)
 
     def _read(self, sentence: str) -> Iterator[Citation]:
@@ -65,42 +50,6 @@ class CitationReader:
             if citation not in self._given:
                 self._given.add(citation)
                 yield citation
-
-
-def split_sentences(text: str, *, final: bool = False) -> list[str]:
-    """The sentences of `text`, which they make up without a gap; all but the last are complete whatever follows.
-
-    `final`: nothing follows.
-    """
-    pieces, start = [], 0
-    quoted, begun = _quotations(text)
-    for end in _END.finditer(text):
-        rest = text[end.end() :].lstrip()
-        if not final and (begun < end.start() or _MARKER_BEGUN.fullmatch(rest)):
-            break  # what ends the quotation, or a marker that belongs to this sentence, may still come
-        if not _continues(text, end, rest) and not any(first < end.start() < last - 1 for first, last in quoted):
-            pieces.append(text[start : end.end()])
-            start = end.end()
-    return [*pieces, text[start:]]
-
-
-def _quotations(text: str) -> tuple[list[tuple[int, int]], int]:
-    """The spans of what is quoted, and where a quotation begins that has not ended."""
-    closed, begun = [], len(text)
-    for found in _QUOTATION.finditer(text):
-        if found["closed"]:
-            closed.append(found.span())
-        elif found.end() == len(text):
-            begun = found.start()
-    return closed, begun
-
-
-def _continues(text: str, end: re.Match[str], rest: str) -> bool:
-    """Whether what looks like an end is none: an abbreviation, a number, a lower-case letter next."""
-    if not end.group().startswith(".") or end["markers"]:
-        return False
-    before = text[max(0, end.start() - _LOOK_BACK) : end.start()]
-    return rest[:1].islower() or bool(_ABBREVIATION.search(before))
 
 
 def _cited(sentence: str, sources: dict[int, Source]) -> Iterator[Citation]:

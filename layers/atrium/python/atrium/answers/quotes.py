@@ -30,8 +30,8 @@ _SKIPPED: Final = re.compile(
     r"\[\s*(?:\?|\d{1,3}(?:\s*,\s*\d{1,3})*)\s*\]"  # markers, the model's own, those of the text and of no passage
     r"|(?<!\w)[*_]{1,3}(?=\S)|(?<=\S)[*_]{1,3}(?!\w)"  # emphasis
 )
-_EDGES: Final = re.compile(r"^(?:[\s\"'*_,;:!?()\[\]]|\.(?!\d))+|[\s\"'*_.,;:!?()\[\]]+$")
-_ELLIPSIS: Final = re.compile(r"\s*(?:\[\s*(?:\.{3}|…)\s*\]|\.{3,}|…)\s*")
+_EDGE: Final = frozenset("\"'*_.,;:!?()[]")  # what no quote is about, at its ends
+_ELLIPSIS: Final = re.compile(r"\[\s*+(?:\.{3}|…)\s*+\]|\.{3,}+|…")
 
 
 class _BrokenLine(Enum):
@@ -56,7 +56,7 @@ def locate(quote: str, text: str) -> Span | None:
     Whole words and numbers only: "legal" is not quoted from "illegal", nor "5" from "-5", "5.7" or "5%".
     """
     for broken in _BrokenLine:
-        wanted = _EDGES.sub("", _fold(quote, broken).text)
+        wanted = _trimmed(_fold(quote, broken).text)
         if weight(wanted) >= MIN_WEIGHT and (found := _search(wanted, _fold(text, broken))):
             return found
     return None
@@ -68,7 +68,7 @@ def locate_parts(quote: str, text: str) -> list[Span]:
         return [whole]
     spans: list[Span] = []
     for part in _ELLIPSIS.split(quote):
-        if not _EDGES.sub("", part):
+        if not _trimmed(part):
             continue
         after = spans[-1][1] if spans else 0
         found = locate(part, text[after:])
@@ -76,6 +76,18 @@ def locate_parts(quote: str, text: str) -> list[Span]:
             return []
         spans.append((found[0] + after, found[1] + after))
     return spans
+
+
+def _trimmed(text: str) -> str:
+    """Without the marks and spaces at its ends; a full stop before a digit begins a number."""
+    start, end = 0, len(text)
+    while end and (text[end - 1] in _EDGE or text[end - 1].isspace()):
+        end -= 1
+    while start < end and (text[start] in _EDGE or text[start].isspace()):
+        if text[start] == "." and text[start + 1].isdigit():
+            break
+        start += 1
+    return text[start:end]
 
 
 def _search(wanted: str, folded: _Folded) -> Span | None:

@@ -47,6 +47,13 @@ def sentence_ends(text: str, start: int = 0, stop: int | None = None) -> Iterato
             start = end.end()
 
 
+def goes_on(text: str, start: int, mark: int, end: int) -> bool:
+    """Whether the full stop at `mark` ends no sentence that begins at `start`: an abbreviation's, or small letters from `end`."""
+    after = _NEXT.match(text, end)
+    following = after[1] if after else ""
+    return following.islower() or bool(_ABBREVIATION.search(text[max(start, mark - _LOOK_BACK) : mark]))
+
+
 def _stripped(piece: str) -> Iterator[str]:
     if stripped := piece.strip():
         yield stripped
@@ -55,10 +62,7 @@ def _stripped(piece: str) -> Iterator[str]:
 def _continues(text: str, start: int, end: re.Match[str]) -> bool:
     """Whether what looks like an end is none."""
     if end["mark"]:
-        after = _NEXT.match(text, end.end())
-        following = after[1] if after else ""
-        before = text[max(start, end.start() - _LOOK_BACK) : end.start()]
-        return end["mark"] == "." and (following.islower() or bool(_ABBREVIATION.search(before)))
+        return end["mark"] == "." and goes_on(text, start, end.start(), end.end())
     return end.group() == "\n" and _wraps(text, end.start())
 
 

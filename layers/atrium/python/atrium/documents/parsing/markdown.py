@@ -10,12 +10,13 @@ from atrium.documents.parsing.models import BlockKind, ExtractedText, Inspection
 from atrium.documents.parsing.plain import ITEM, add_lines
 from atrium.documents.parsing.registry import MARKDOWN, ParseOptions
 
-_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
-_SETEXT = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
+# Nothing is looked at twice: a line may be as long as a file.
+_ATX = re.compile(r" {0,3}(#{1,6})(?=[ \t]|$)")
+_SETEXT = re.compile(r" {0,3}(=++|-{2,}+)[ \t]*+$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_TABLE_RULE = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
+_TABLE_RULE = re.compile(r" {0,3}\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+$")
 _CELLS = re.compile(r"(?<!\\)\|")
-_FRONT_TITLE = re.compile(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
+_FRONT_TITLE = re.compile(r"^title:(.*)$", re.MULTILINE)
 
 
 class MarkdownExtractor:
@@ -55,7 +56,7 @@ class _Reader:
             self._builder.add(BlockKind.CODE, "\n".join(_until_fence(fence[1], rest)))
         elif heading:
             self._flush()
-            self._heading(heading[2] or "", len(heading[1]))
+            self._heading(_heading_text(line[heading.end() :]), len(heading[1]))
         elif self._lines and (underline := _SETEXT.match(line)) and not ITEM.match(self._lines[-1]):
             text = " ".join(part.strip() for part in self._lines)
             self._lines = []
@@ -100,8 +101,20 @@ class _Reader:
             lines.append(line)
         text = "\n".join(lines)
         found = _FRONT_TITLE.search(text)
-        self._title = found[1] if found else None
+        self._title = (found and _unquoted(found[1].strip(" \t"))) or None
         self._builder.add(BlockKind.CODE, text)
+
+
+def _heading_text(rest: str) -> str:
+    """Without the number signs that may close a heading."""
+    text = rest.strip(" \t")
+    opened = text.rstrip("#")
+    return opened.rstrip(" \t") if not opened or opened[-1] in " \t" else text
+
+
+def _unquoted(text: str) -> str:
+    begin = text[:1] in {'"', "'"}
+    return text[begin : len(text) - (text[-1:] in {'"', "'"} and len(text) > begin)]
 
 
 def _until_fence(fence: str, rest: Iterator[str]) -> Iterator[str]:
