@@ -82,6 +82,13 @@ def test_unknown_languages_keep_words_as_they_stand(owner: psycopg.Connection) -
     assert lexemes(owner, "pl", "Zwroty pieniędzy") == {"zwroty", "pieniędzy"}
 
 
+def test_scripts_are_told_apart_by_code_points_whatever_the_database_sorts_by(owner: psycopg.Connection) -> None:
+    query: LiteralString = "SELECT pg_get_functiondef('atrium.unspaced_vector'::regproc)"
+    (definition,) = owner.execute(query).fetchone() or ("",)
+    assert definition.count(" < ") == 1
+    assert 'COLLATE "C") < ' in definition
+
+
 async def test_rows_from_before_are_found_by_the_new_words(cluster: Cluster, tmp_path: Path) -> None:
     for file in FOLDER.glob("*.sql"):
         if file.stem < "0009":

@@ -131,6 +131,52 @@ async def test_without_time_nothing_is_begun(
 
 
 async def test_limits_of_a_maintenance_do_not_outlive_it(owner: Database) -> None:
-    before = await owner.call("SHOW statement_timeout")
-    await owner.maintain("VACUUM atrium.chunks_1001", seconds=3)
-    assert await owner.call("SHOW statement_timeout") == before
+    async with owner.alone("test") as session:
+        assert session is not None
+        before = await session.call("SELECT current_setting('statement_timeout'), current_setting('maintenance_work_mem')")
+        await session.run("VACUUM atrium.chunks_1001", seconds=3)
+        assert (
+            await session.call("SELECT current_setting('statement_timeout'), current_setting('maintenance_work_mem')") == before
+        )
+
+
+async def test_smaller_tenants_come_first_and_what_broke_comes_last(
+    database: Database, owner: Database, tenant: Principal, other_tenant: Principal, admin_connection: Admin
+) -> None:
+    await publish(database, tenant, [f"text {i}" for i in range(THRESHOLD + 10)])
+    await publish(database, other_tenant, [f"text {i}" for i in range(THRESHOLD)])
+    assert [step.chunks for step in await plan_indexes(owner, threshold=THRESHOLD)] == [THRESHOLD, THRESHOLD + 10]
+
+    await refresh(owner)
+    await admin_connection.execute("DELETE FROM atrium.tenant_indexes")
+    await admin_connection.execute(f"DROP INDEX atrium.{name_of(tenant)}")
+    await admin_connection.execute(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", [f"atrium.{name_of(other_tenant)}"]
+    )
+
+    assert [step.tenant_id for step in await plan_indexes(owner, threshold=THRESHOLD)] == [
+        tenant.tenant_id,
+        other_tenant.tenant_id,
+    ]
+
+
+async def test_a_tenant_erased_during_the_build_leaves_no_index_and_stops_nobody(
+    database: Database, owner: Database, tenant: Principal, other_tenant: Principal, admin_connection: Admin
+) -> None:
+    await publish(database, tenant, [f"text {i}" for i in range(THRESHOLD)])
+    await publish(database, other_tenant, [f"text {i}" for i in range(THRESHOLD + 1)])
+    await admin_connection.execute("DELETE FROM atrium.documents WHERE tenant_id = %s", [tenant.tenant_id])
+    await admin_connection.execute("DELETE FROM atrium.tenants WHERE tenant_id = %s", [tenant.tenant_id])
+
+    assert await refresh(owner) == IndexReport(built=1)
+
+    assert await indexes(admin_connection) == {name_of(other_tenant)}
+    assert await registered(admin_connection) == [other_tenant.tenant_id]
+
+
+async def test_a_second_run_returns_at_once(database: Database, owner: Database, tenant: Principal) -> None:
+    await publish(database, tenant, [f"text {i}" for i in range(THRESHOLD)])
+
+    async with owner.alone("tenant-indexes"):
+        assert await refresh(owner) == IndexReport()
+    assert await refresh(owner) == IndexReport(built=1)

@@ -98,7 +98,9 @@ async def test_what_was_added_or_removed_since_counts(large: Database, tenant: P
 
     await admin_connection.execute("DELETE FROM atrium.chunks WHERE text <> 'added' AND ordinal > 0")
 
-    assert len((await nearest(large, tenant, QUESTIONS[0])).hits) == 4
+    found = await nearest(large, tenant, QUESTIONS[0])
+    assert len(found.hits) == 4
+    assert found.compared == 8  # the index's, which was too little, and then all of them by their bits
 
 
 async def test_an_index_that_went_is_done_without(large: Database, tenant: Principal, admin_connection: Admin) -> None:

@@ -138,7 +138,7 @@ async def test_code_of_the_release_before_still_searches(database: Database, ten
 async def test_the_parts_of_search_are_not_for_the_application(database: Database, tenant: Principal) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         async with database.transaction(tenant) as tx:
-            await tx.fetch_all("SELECT * FROM atrium.matching_chunks(1001::smallint, 'x', NULL, 10, 10)")
+            await tx.fetch_all("SELECT * FROM atrium.matching_chunks(1001::smallint, 'x', '', NULL, 10, 10)")
 
 
 async def test_only_the_ready_version_of_a_living_document_is_found(

@@ -5,16 +5,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final, LiteralString
+from typing import LiteralString
 
 from atrium.db.connections import Connections, PasswordSource, translated
+from atrium.db.maintenance import Maintenance
 from atrium.db.transaction import Row, Transaction
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
-
-_SET_TIMEOUTS: Final = """
-SELECT set_config('statement_timeout', %(milliseconds)s, false), set_config('lock_timeout', %(milliseconds)s, false)
-"""
 
 
 @dataclass(eq=False)
@@ -62,20 +59,20 @@ class Database:
             with translated():
                 return await (await connection.execute(query, params)).fetchall()
 
-    async def maintain(self, statement: LiteralString, *, seconds: float) -> None:
-        """One statement that may run in no transaction (CREATE INDEX CONCURRENTLY), for `seconds` at most.
-
-        Waits for locks are included. Raises Unavailable when it takes longer.
-        """
+    @asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[Maintenance | None]:
+        """A session of maintenance that one process at a time has, by its name; None while another has it."""
         if self._outer() is not None:
             raise RuntimeError("a transaction is open: maintenance waits for it")
         async with self._connections.connection() as connection:
-            with translated():
-                await connection.execute(_SET_TIMEOUTS, {"milliseconds": str(max(1, round(seconds * 1000)))})
-                try:
-                    await connection.execute(statement)
-                finally:
-                    await connection.execute("RESET statement_timeout; RESET lock_timeout")
+            session = Maintenance(connection)
+            if not await session.claim(name):
+                yield None
+                return
+            try:
+                yield session
+            finally:
+                await session.release(name)
 
     async def ready(self) -> None:
         """Return when the database answers, raise Unavailable otherwise."""

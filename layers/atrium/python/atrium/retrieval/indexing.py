@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, LiteralString, Self
 from uuid import UUID
 
-from atrium.db import Database, load_queries
+from atrium.db import Database, Maintenance, load_queries
 from atrium.kernel.errors import Unavailable
 
 _log: Final = logging.getLogger(__name__)
@@ -30,15 +30,16 @@ class IndexReport:
 
 @dataclass(frozen=True, slots=True)
 class IndexStep:
-    """One tenant's index in one space: to be `dropped` (left over, invalid, or of a tenant that shrank), `built`, or both.
+    """One tenant's index in one space: to be dropped (left over, invalid, or of a tenant that shrank), built, or both.
 
-    A step with neither only corrects the registry.
+    A step with neither only corrects the registry. `undo` drops the index, `build` makes it.
     """
 
     tenant_id: UUID
     space_id: int
     chunks: int
-    drop: LiteralString | None
+    undo: LiteralString
+    drops: bool
     build: LiteralString | None
     stays: bool
 
@@ -48,8 +49,8 @@ class IndexStep:
         return cls(**row)
 
 
-async def plan_indexes(database: Database, *, threshold: int) -> list[IndexStep]:
-    """What has to change, the largest tenants first; nothing when all is as it should be."""
+async def plan_indexes(database: Database | Maintenance, *, threshold: int) -> list[IndexStep]:
+    """What has to change, in the order of the work: smaller tenants first. Nothing when all is as it should be."""
     rows = await database.call(_queries.plan_tenant_indexes, threshold=threshold)
     return [IndexStep.from_row(row) for row in rows]
 
@@ -58,30 +59,40 @@ async def refresh_indexes(database: Database, *, threshold: int, deadline: float
     """Build, drop and register what `plan_indexes` says, until `deadline` on the clock of `time.monotonic()`.
 
     `database` logs in as `atrium_migrator`; `threshold` is in chunks of one tenant in one space. What cannot be done in time
-    is undone by the next run, which also begins again. Raises Unavailable when the database is not there at all.
+    is undone by the next run, which also begins again; a run beside another does nothing.
+    Raises Unavailable when the database is not there at all.
     """
-    built = dropped = left = 0
-    for step in await plan_indexes(database, threshold=threshold):
-        try:
-            await _take(database, step, deadline)
-        except Unavailable as error:
-            _log.warning("the index of tenant %s in space %s waits: %s", step.tenant_id, step.space_id, error)
-            left += 1
-        else:
-            built += step.build is not None
-            dropped += step.drop is not None
-    return IndexReport(built, dropped, left)
+    async with database.alone("tenant-indexes") as session:
+        if session is None:  # another run is at it
+            return IndexReport()
+        built = dropped = left = 0
+        for step in await plan_indexes(session, threshold=threshold):
+            try:
+                stands = await _take(session, step, deadline)
+            except Unavailable as error:
+                _log.warning("the index of tenant %s in space %s waits: %s", step.tenant_id, step.space_id, error)
+                left += 1
+            else:
+                built += step.build is not None and stands
+                dropped += step.drops
+        return IndexReport(built, dropped, left)
 
 
-async def _take(database: Database, step: IndexStep, deadline: float) -> None:
+async def _take(session: Maintenance, step: IndexStep, deadline: float) -> bool:
+    """Whether the tenant has the index now."""
     keys: dict[str, object] = {"tenant_id": step.tenant_id, "space_id": step.space_id}
     if not step.stays:  # before the index goes, so that no search counts on it
-        await database.call(_queries.unregister_tenant_index, **keys)
-    for statement in (step.drop, step.build):
-        if statement is not None:
-            await database.maintain(statement, seconds=_remaining(deadline))
-    if step.stays or step.build is not None:
-        await database.call(_queries.register_tenant_index, **keys, chunks=step.chunks)
+        await session.call(_queries.unregister_tenant_index, **keys)
+    if step.drops:
+        await session.run(step.undo, seconds=_remaining(deadline))
+    if step.build is not None:
+        await session.run(step.build, seconds=_remaining(deadline))
+    elif not step.stays:
+        return False
+    if await session.call(_queries.register_tenant_index, **keys, chunks=step.chunks):
+        return True
+    await session.run(step.undo, seconds=_remaining(deadline))
+    return False
 
 
 def _remaining(deadline: float) -> float:

@@ -77,8 +77,9 @@ SELECT set_config('gin_pending_list_limit', '2MB', true)
 
 -- name: plan_tenant_indexes
 -- Whose partial HNSW has to be made, dropped or registered. The statements are composed here, where identifiers and values are quoted.
+-- First what takes no time, then the smaller before the larger, last whose build broke before: nobody is kept waiting for ever.
 WITH sizes AS (
-    SELECT tenant_id, space_id, count(*) AS chunks FROM atrium.chunks GROUP BY tenant_id, space_id),
+    SELECT tenant_id, space_id, count(*) AS chunks FROM atrium.chunk_bits GROUP BY tenant_id, space_id),
 built AS (
     SELECT right(i.relname, 32)::uuid AS tenant_id, s.id AS space_id, x.indisvalid AS valid
     FROM atrium.embedding_spaces AS s
@@ -94,17 +95,18 @@ due AS (
     SELECT state.*, valid IS NOT NULL AND NOT stays AS drops, NOT stays AND chunks >= %(threshold)s::bigint AS builds
     FROM state)
 SELECT tenant_id, space_id, chunks, stays,
-       CASE WHEN drops THEN format('DROP INDEX CONCURRENTLY IF EXISTS atrium.%%I', name) END AS drop,
+       format('DROP INDEX CONCURRENTLY IF EXISTS atrium.%%I', name) AS undo, drops,
        CASE WHEN builds THEN format(
            'CREATE INDEX CONCURRENTLY %%I ON atrium.%%I USING hnsw ((embedding::public.halfvec(%%s)) public.halfvec_cosine_ops) WHERE tenant_id = %%L',
            name, 'chunks_' || space_id, s.dimensions, tenant_id) END AS build
 FROM due JOIN atrium.embedding_spaces AS s ON s.id = space_id
 WHERE drops OR builds OR registered <> stays
-ORDER BY chunks DESC, space_id, tenant_id
+ORDER BY builds, valid IS FALSE, chunks, space_id, tenant_id
 
 -- name: register_tenant_index
--- From now on search uses the tenant's index.
-INSERT INTO atrium.tenant_indexes (tenant_id, space_id, chunks) VALUES (%(tenant_id)s, %(space_id)s, %(chunks)s)
+-- From now on search uses the tenant's index. No row: the tenant was erased meanwhile.
+INSERT INTO atrium.tenant_indexes (tenant_id, space_id, chunks)
+SELECT tenant_id, %(space_id)s, %(chunks)s FROM atrium.tenants WHERE tenant_id = %(tenant_id)s FOR KEY SHARE
 ON CONFLICT (tenant_id, space_id) DO UPDATE SET chunks = excluded.chunks, built_at = now()
 RETURNING tenant_id
 

@@ -144,7 +144,8 @@ END
 $$;
 
 -- The same from the tenant's own HNSW index. The tenant stands in the statement itself, because only then does the planner know that
--- the index holds all it asks for. Null ids: there were fewer than `top`, as when few documents of many are searched.
+-- the index holds all it asks for. Null ids: there were fewer than `top`, as when few documents of many are searched. `compared`: those
+-- that the index gave; what it passed on its way to them is not told.
 CREATE FUNCTION atrium.nearest_by_index(space smallint, question halfvec, scope uuid[], width integer, top integer,
                                         OUT ids uuid[], OUT cosines double precision[], OUT languages text[], OUT compared bigint)
     LANGUAGE plpgsql STABLE SET search_path = atrium, public, pg_temp
@@ -167,7 +168,8 @@ BEGIN
 END
 $$;
 
--- The nearest chunks: by the tenant's index where it has one and much is searched, by bits otherwise.
+-- The nearest chunks: by the tenant's index where it has one and much is searched, by bits otherwise. `compared`: also what the index
+-- gave when that was too little.
 CREATE FUNCTION atrium.nearest_chunks(space smallint, question halfvec, scope uuid[], top integer,
                                       OUT ids uuid[], OUT cosines double precision[], OUT languages text[], OUT compared bigint)
     LANGUAGE plpgsql STABLE SET search_path = atrium, public, pg_temp
@@ -177,6 +179,7 @@ AS $$
 DECLARE
     tenant uuid := atrium.required_tenant();
     few    constant bigint := 10000;   -- as many are compared one by one in 2 ms
+    before bigint := 0;
 BEGIN
     IF EXISTS (SELECT FROM atrium.tenant_indexes i WHERE i.tenant_id = tenant AND i.space_id = space)
        AND (scope IS NULL OR few = (SELECT count(*) FROM (SELECT FROM atrium.chunk_bits b
@@ -184,7 +187,9 @@ BEGIN
         SELECT n.* INTO ids, cosines, languages, compared FROM atrium.nearest_by_index(space, question, scope, greatest(top, 100), top) AS n;
     END IF;
     IF ids IS NULL THEN
+        before := coalesce(compared, 0);
         SELECT n.* INTO ids, cosines, languages, compared FROM atrium.nearest_by_bits(space, question, scope, 200, top) AS n;
+        compared := before + compared;
     END IF;
 END
 $$;
@@ -192,7 +197,9 @@ $$;
 -- The words of a question as the tenant's chunks would have stored them, the rarest 16 first.
 -- Frequencies come from a sample: the chunks of the smallest ids, which are hashes, so a random and repeatable choice; how far
 -- those reach into the range of ids also tells how many chunks there are.
-CREATE FUNCTION atrium.question_words(space smallint, question text,
+-- A question of 4,000 characters in many languages has thousands of words, each of which would be looked for in the whole sample: of
+-- the first 64 of each language (in 1,000 characters), the languages of every twentieth chunk, the eight most frequent, and the question's own.
+CREATE FUNCTION atrium.question_words(space smallint, question text, asked_in text,
                                       OUT words tsquery[], OUT frequencies double precision[],
                                       OUT mean_length double precision, OUT total double precision)
     LANGUAGE plpgsql STABLE SET search_path = atrium, public, pg_temp
@@ -211,13 +218,21 @@ BEGIN
     FROM (SELECT c.id, c.language, c.tsv FROM atrium.chunks c
           WHERE c.space_id = space AND c.tenant_id = tenant ORDER BY c.id LIMIT sample_size) AS s;
     total := cardinality(vectors) * coalesce(4294967296.0 / (1 + ('x' || left(last_id::text, 8))::bit(32)::bigint), 1);
-    SELECT array_agg(f.word ORDER BY f.n, f.word::text), array_agg(f.n * total / cardinality(vectors) ORDER BY f.n, f.word::text)
+    languages := ARRAY(
+        SELECT l.code
+        FROM (SELECT code, count(*) AS n, row_number() OVER (ORDER BY count(*) DESC, code COLLATE "C") AS place
+              FROM unnest(languages) AS code GROUP BY code) AS l
+        WHERE l.n * 20 >= cardinality(languages) OR l.place <= 8 OR l.code = asked_in);
+    SELECT array_agg(f.word ORDER BY f.n, f.word::text COLLATE "C"),
+           array_agg(f.n * total / cardinality(vectors) ORDER BY f.n, f.word::text COLLATE "C")
     INTO words, frequencies
     FROM (SELECT w.word, greatest((SELECT count(*) FROM unnest(vectors) AS v WHERE v @@ w.word), 0.5) AS n
           FROM (SELECT DISTINCT quoted.word
-                FROM (SELECT DISTINCT unnest(languages)) AS l (code), unnest(tsvector_to_array(atrium.text_vector(l.code, question))) AS lexeme,
+                FROM unnest(languages) AS l (code),
+                     LATERAL (SELECT t.lexeme FROM unnest(atrium.text_vector(l.code, left(question, 1000))) AS t
+                              ORDER BY t.positions[1], t.lexeme COLLATE "C" LIMIT 64) AS first (lexeme),
                      CAST('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''' AS tsquery) AS quoted (word)) AS w
-          ORDER BY n, w.word::text LIMIT 16) AS f;
+          ORDER BY n, w.word::text COLLATE "C" LIMIT 16) AS f;
 END
 $$;
 
@@ -226,7 +241,7 @@ $$;
 -- How often a word occurs is read out of ts_rank: for one word that is (1 + 1/4 + … + 1/n²) / 16.4493, whose distance y from its limit
 -- is 1 / (n + ½) within three in a hundred; BM25's n (k1 + 1) / (n + K) is then (2 - y) / (1 + (K - ½) y), but for a constant.
 -- Sixteen columns written out, instead of one statement per number of words: it is planned once.
-CREATE FUNCTION atrium.matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer,
+CREATE FUNCTION atrium.matching_chunks(space smallint, question text, asked_in text, scope uuid[], budget integer, top integer,
                                        OUT ids uuid[], OUT relevances double precision[], OUT languages text[], OUT compared bigint)
     LANGUAGE plpgsql STABLE SET search_path = atrium, public, pg_temp
     SET enable_seqscan = off SET enable_indexscan = off SET enable_bitmapscan = on SET plan_cache_mode = force_generic_plan
@@ -241,7 +256,7 @@ DECLARE
     q      tsquery[];
     f      double precision[];
 BEGIN
-    asked := atrium.question_words(space, question);
+    asked := atrium.question_words(space, question, asked_in);
     IF asked.words IS NULL THEN
         compared := 0;
         RETURN;
@@ -341,7 +356,7 @@ BEGIN
     END IF;
     IF words IS NOT NULL THEN
         SELECT m.* INTO worded_ids, worded_relevances, worded_languages, worded_seen
-        FROM atrium.matching_chunks(space, words, scope, 400, pool) AS m;
+        FROM atrium.matching_chunks(space, words, asked_in, scope, 400, pool) AS m;
         best := nullif(worded_relevances[1], 0);
     END IF;
     RETURN QUERY
@@ -405,7 +420,7 @@ $$;
 
 REVOKE ALL ON FUNCTION atrium.nearest_by_bits(smallint, halfvec, uuid[], integer, integer),
     atrium.nearest_by_index(smallint, halfvec, uuid[], integer, integer), atrium.nearest_chunks(smallint, halfvec, uuid[], integer),
-    atrium.question_words(smallint, text), atrium.matching_chunks(smallint, text, uuid[], integer, integer),
+    atrium.question_words(smallint, text, text), atrium.matching_chunks(smallint, text, text, uuid[], integer, integer),
     atrium.search_chunks(smallint, halfvec, text, text, text[], text[], uuid[], jsonpath, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     atrium.search_chunks(smallint, halfvec, text, text, text[], text[], uuid[], jsonpath, integer) TO atrium_app;

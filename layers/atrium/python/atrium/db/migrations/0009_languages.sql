@@ -12,14 +12,14 @@ CREATE FUNCTION atrium.unspaced_letters() RETURNS text
         || '\u1000-\u103F\u1780-\u17D3]+';
 
 -- Every two letters that follow each other in such a run are a word, in East Asian scripts, and every three in the others, whose
--- letters say less; a shorter run is one word.
+-- letters say less; a shorter run is one word. Compared by code points: this is IMMUTABLE, and what a database sorts by is not.
 CREATE FUNCTION atrium.unspaced_vector(content text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT coalesce(string_agg(format('''%s'':%s', part, least(at, 16383)), ' '), '')::tsvector
     FROM (SELECT substr(run, i, size) AS part, row_number() OVER () AS at
           FROM regexp_matches(content, atrium.unspaced_letters(), 'g') AS found (runs),
-               LATERAL (SELECT runs[1] AS run, CASE WHEN runs[1] < U&'\2000' THEN 3 ELSE 2 END AS size) AS sized,
+               LATERAL (SELECT runs[1] AS run, CASE WHEN runs[1] COLLATE "C" < U&'\2000' THEN 3 ELSE 2 END AS size) AS sized,
                LATERAL generate_series(1, greatest(length(run) - size + 1, 1)) AS i) AS parts;
 END;
 
