@@ -80,6 +80,17 @@ class TestRows:
         assert erasure.emptied_at is not None
         assert erasure.finished_at is None
 
+    async def test_what_there_may_be_millions_of_does_not_go_with_the_request(
+        self, world: World, admin_connection: Connection, tenant: Principal
+    ) -> None:
+        await a_row_in_every_table(admin_connection, tenant.tenant_id)
+
+        async with world.database.transaction(tenant) as tx:
+            await tx.fetch_all("SELECT atrium.erase_tenant('First', 'user', 'r-1')")
+
+        large = {"documents", "document_versions", "drop_writes", "audit_log", "outbox", "chunks", "chunks_1001", "chunk_bits"}
+        assert (await rows_of(admin_connection, tenant.tenant_id)).keys() == large | {"tenants", "erasures"}
+
     async def test_the_record_outlives_the_tenant_and_names_nobody(
         self, erasing: ErasureService, admin_connection: Connection, tenant: Principal
     ) -> None:

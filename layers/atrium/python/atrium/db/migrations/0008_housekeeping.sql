@@ -138,7 +138,8 @@ BEGIN
     INSERT INTO erasures (tenant_id, requested_by, request_id) VALUES (tenant, requester, request) ON CONFLICT DO NOTHING;
     FOR target IN SELECT * FROM tenant_tables() LOOP
         -- There may be millions of these.
-        CONTINUE WHEN target::text IN ('documents', 'document_versions', 'drop_writes', 'audit_log', 'outbox') OR target::text LIKE 'chunks\_%';
+        CONTINUE WHEN target::text IN ('documents', 'document_versions', 'drop_writes', 'audit_log', 'outbox', 'chunk_bits')
+            OR target::text LIKE 'chunks\_%';
         EXECUTE format('DELETE FROM %s WHERE tenant_id = $1', target) USING tenant;
     END LOOP;
     UPDATE tenants t SET name = 'erased', settings = '{}' WHERE t.tenant_id = tenant;
