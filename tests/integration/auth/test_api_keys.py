@@ -169,6 +169,16 @@ class TestRotation:
         new = (await rotate(http, bearer(session), key)).json()
         assert [await status(http, each) for each in (key, new)] == [200, 200]
 
+    async def test_it_ends_by_the_policy_of_now(self, http: httpx.AsyncClient, session: Session) -> None:
+        endless = await make_key(http, session)
+        soon = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+        short = await make_key(http, session, expires_at=soon)
+        await http.patch("/api/v1/tenant", json={"settings": {"api_key_max_days": 7}}, headers=bearer(session))
+        ends = [
+            datetime.fromisoformat((await rotate(http, bearer(session), key)).json()["expires_at"]) for key in (endless, short)
+        ]
+        assert [round((end - datetime.now(UTC)).total_seconds() / 86400) for end in ends] == [7, 2]
+
     async def test_nobody_renews_a_key_that_may_more_or_outlives_them(self, http: httpx.AsyncClient, session: Session) -> None:
         soon = (datetime.now(UTC) + timedelta(days=7)).isoformat()
         strong = await make_key(http, session, role="admin")

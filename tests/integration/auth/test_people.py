@@ -138,9 +138,9 @@ class TestInviting:
         own = await http.patch(f"{USERS}/{session['user']['id']}", json={"role": "member"}, headers=key)
         assert own.status_code == 403
         bob = await join(http, session, "bob@example.com", "admin")
-        for disabled, expected in ((True, 200), (False, 403)):
-            answer = await http.patch(f"{USERS}/{bob['user']['id']}", json={"disabled": disabled}, headers=key)
-            assert answer.status_code == expected
+        await change(http, session, bob["user"]["id"], disabled=True)
+        answer = await http.patch(f"{USERS}/{bob['user']['id']}", json={"disabled": False}, headers=key)
+        assert answer.status_code == 403
 
 
 class TestMailing:
@@ -228,6 +228,51 @@ async def _keyring_of(http: httpx.AsyncClient) -> str:
     """The keyring of the application behind a client, so that another one knows its tokens."""
     runtime: LocalRuntime = http._transport.app.state.runtime  # type: ignore[attr-defined]
     return runtime.memory_secrets.values[runtime.settings.keyring_secret]
+
+
+class TestPower:
+    async def test_a_key_changes_and_removes_nobody_who_may_more(self, http: httpx.AsyncClient, session: Session) -> None:
+        await join(http, session, "bob@example.com", "admin")
+        admin = (await invite(http, session, "carol@example.com", role="admin")).json()["id"]
+        viewer = (await join(http, session, "dan@example.com", "viewer"))["user"]["id"]
+        scopes = ["users:manage", "documents:read", "rag:query"]
+        key = {"X-API-Key": (await make_key(http, session, role="admin", scopes=scopes))["key"]}
+        for stronger in (session["user"]["id"], admin):
+            for body in ({"disabled": True}, {"role": "viewer"}):
+                assert (await http.patch(f"{USERS}/{stronger}", json=body, headers=key)).status_code == 403
+            assert (await http.delete(f"{USERS}/{stronger}", headers=key)).status_code == 403
+        assert (await http.patch(f"{USERS}/{viewer}", json={"disabled": True}, headers=key)).status_code == 200
+        assert (await http.delete(f"{USERS}/{viewer}", headers=key)).status_code == 204
+
+    @pytest.mark.parametrize(
+        ("end", "left"),
+        [
+            ({"disabled": True}, set()),
+            ({"role": "viewer"}, {"viewer"}),
+            ({"role": "member"}, {"member", "viewer"}),
+            (None, set()),
+        ],
+    )
+    async def test_an_admins_invitations_end_with_what_they_could_give(
+        self, http: httpx.AsyncClient, session: Session, end: dict[str, Any] | None, left: set[str]
+    ) -> None:
+        bob = await join(http, session, "bob@example.com", "admin")
+        for role in ("admin", "member", "viewer"):
+            await invite(http, bob, f"{role}@example.com", role=role)
+        await invite(http, session, "mine@example.com", role="admin")
+        url = f"{USERS}/{bob['user']['id']}"
+        answer = (
+            await http.patch(url, json=end, headers=bearer(session)) if end else await http.delete(url, headers=bearer(session))
+        )
+        assert answer.is_success
+        open_now = {email for email, (_, status) in (await members(http, session)).items() if status == "invited"}
+        assert open_now == {"mine@example.com", *(f"{role}@example.com" for role in left)}
+
+    async def test_a_keys_invitations_end_with_it(self, http: httpx.AsyncClient, session: Session) -> None:
+        key = await make_key(http, session, role="admin")
+        answer = await http.post(USERS, json={"email": "bob@example.com"}, headers={"X-API-Key": key["key"]})
+        await http.delete(f"/api/v1/api-keys/{key['id']}", headers=bearer(session))
+        assert (await accept(http, answer.json()["token"])).status_code == 401
 
 
 class TestChanging:

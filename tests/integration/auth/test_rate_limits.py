@@ -152,6 +152,8 @@ class TestPublic:
             ("2001:db8::1", "2001:db8::2", True),
             ("2001:db8::1", "2001:db8:0:1::1", False),
             ("192.0.2.1", "192.0.2.2", False),
+            ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+            ("::ffff:192.0.2.1", "192.0.2.1", True),
         ],
     )
     async def test_an_ipv6_caller_has_one_bucket_for_its_network(

@@ -86,8 +86,8 @@ DEFINER_PARTS = {
 }
 # Functions and procedures of the migrator's, with the caller's rights.
 INVOKER_FUNCTIONS = {
-    "current_tenant", "declare_embedding_space", "keep_bits", "protect", "stemmed_vector", "text_vector", "unspaced_letters",
-    "unspaced_vector",
+    "current_tenant", "declare_embedding_space", "keep_bits", "protect", "refuse_erased", "stemmed_vector", "tenant_stays",
+    "text_vector", "unspaced_letters", "unspaced_vector",
 }  # fmt: skip
 PINNED_PATH = "search_path=atrium, public, pg_temp"
 

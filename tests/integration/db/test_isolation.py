@@ -34,7 +34,7 @@ def samples(tenant: UUID) -> dict[str, Row]:
         },
         "invitations": {
             "id": uuid4(), "email": f"{uuid4()}@example.com", "role": "member",
-            "token_hash": uuid4().bytes * 2, "expires_at": SOON,
+            "token_hash": uuid4().bytes * 2, "expires_at": SOON, "invited_by": "user:1",
         },
         "password_resets": {"user_id": user, "token_hash": uuid4().bytes * 2, "expires_at": SOON},
         "idempotency_keys": {

@@ -16,15 +16,19 @@ from atrium.db import Database
 from atrium.documents.ingestion.arrivals import Receipt
 from atrium.documents.keys import text_key, upload_key, work_prefix
 from atrium.kernel.budget import Budget
-from atrium.kernel.errors import IngestionFailed, InvalidFields, NotFound, Unavailable
+from atrium.kernel.errors import IngestionFailed, InvalidFields, NotFound, Unauthenticated, Unavailable
 from atrium.kernel.ids import new_id
-from atrium.kernel.principal import Principal, TenantId, worker
+from atrium.kernel.principal import Principal, PrincipalKind, Role, TenantId, worker
 from atrium.kernel.settings import Settings
 from atrium.retrieval.store import get_space
+from atrium.tenancy.admission import Admission
+from atrium.tenancy.api_keys import ApiKeyService, NewApiKey
 from atrium.tenancy.erasure import ErasureService
 from atrium.tenancy.erasure.service import AREAS, SETTLED
+from atrium.tenancy.people import PeopleService
+from atrium.tenancy.tenants import TenantService
 from functions.auth.app import create_app
-from tests.factories.auth import UNLIMITED, LocalRuntime, bearer, client, join, make_key, register
+from tests.factories.auth import PASSWORD, UNLIMITED, LocalRuntime, bearer, client, join, make_key, register
 from tests.factories.documents import MODEL, World
 from tests.factories.retrieval import publish
 from tests.factories.tenancy import make_api_key, make_user
@@ -258,6 +262,105 @@ class TestMeanwhile:
         await world.storage.put(document.version.object_key, b"late", content_type="text/plain")
         assert await world.receive(arrival) is Receipt.GONE
         assert world.keys("") == []
+
+
+class TestAccess:
+    """Nobody comes in by what was made while an erasure begins, or by a request that was admitted before it."""
+
+    @pytest.fixture
+    def runtime(self, settings: Settings, database: Database) -> LocalRuntime:
+        return LocalRuntime(settings, database, **UNLIMITED)
+
+    @pytest.fixture
+    async def http(self, runtime: LocalRuntime) -> AsyncIterator[httpx.AsyncClient]:
+        async with client(create_app(runtime)) as http:
+            yield http
+
+    @pytest.fixture
+    async def ada(self, http: httpx.AsyncClient) -> Principal:
+        session = await register(http)
+        return Principal(TenantId(UUID(session["org"]["id"])), PrincipalKind.USER, UUID(session["user"]["id"]), Role.ADMIN)
+
+    @staticmethod
+    async def make(runtime: LocalRuntime, ada: Principal) -> NewApiKey:
+        keys = ApiKeyService(runtime.database, runtime.keyring)
+        return await keys.create(ada, key_id=new_id(), name="late", role=Role.ADMIN, scopes=(), expires_at=None, request_id="r")
+
+    @staticmethod
+    async def invite(runtime: LocalRuntime, ada: Principal) -> str:
+        people = PeopleService(runtime.database, runtime.settings, Admission(runtime.database, runtime.keyring, runtime.settings))
+        invited = await people.invite(
+            ada, invitation_id=new_id(), email="bob@example.com", role=Role.ADMIN, mail=None, request_id="r"
+        )
+        return invited.token or ""
+
+    @staticmethod
+    async def begin(connection: Connection, tenant_id: UUID) -> None:
+        """In the connection's transaction, which is for the caller to end."""
+        await connection.execute("SELECT set_config('app.tenant_id', %s, true)", [str(tenant_id)])
+        row = await (await connection.execute("SELECT atrium.erase_tenant('Acme', 'user', 'r') AS begun")).fetchone()
+        assert row == {"begun": True}
+
+    async def test_who_was_admitted_before_makes_nothing_after(
+        self, erasing: ErasureService, runtime: LocalRuntime, admin_connection: Connection, ada: Principal
+    ) -> None:
+        await erasing.erase(ada, confirm="Acme", budget=Budget(0))
+        tenants = TenantService(runtime.database)
+        for late in (
+            self.make(runtime, ada),
+            self.invite(runtime, ada),
+            tenants.update(ada, name="Back", settings={}, request_id="r"),
+        ):
+            with pytest.raises(Unauthenticated):
+                await late
+        assert (await rows_of(admin_connection, ada.tenant_id)).keys() & {"users", "api_keys", "invitations"} == set()
+
+    async def test_a_key_and_an_acceptance_that_come_while_it_begins_are_refused(
+        self, http: httpx.AsyncClient, runtime: LocalRuntime, admin_connection: Connection, ada: Principal
+    ) -> None:
+        body = {"token": await self.invite(runtime, ada), "password": PASSWORD}
+        async with admin_connection.transaction():
+            await self.begin(admin_connection, ada.tenant_id)
+            key = asyncio.create_task(self.make(runtime, ada))
+            accepted = asyncio.create_task(http.post("/api/v1/users/accept", json=body))
+            await asyncio.sleep(0.4)
+            assert not key.done()
+        with pytest.raises(Unauthenticated):
+            await key
+        assert (await accepted).status_code == 401
+        assert (await rows_of(admin_connection, ada.tenant_id)).keys() & {"users", "api_keys", "refresh_tokens"} == set()
+
+    async def test_it_waits_for_who_came_before_and_takes_what_they_made(
+        self, erasing: ErasureService, admin_connection: Connection, ada: Principal
+    ) -> None:
+        async with admin_connection.transaction():
+            await make_user(admin_connection, ada.tenant_id)
+            await make_api_key(admin_connection, ada)
+            erased = asyncio.create_task(erasing.erase(ada, confirm="Acme", budget=Budget(0)))
+            await asyncio.sleep(0.2)
+            assert not erased.done()
+        await erased
+        assert (await rows_of(admin_connection, ada.tenant_id)).keys() & {"users", "api_keys"} == set()
+
+    async def test_no_credential_that_is_there_all_the_same_is_good(
+        self, http: httpx.AsyncClient, runtime: LocalRuntime, admin_connection: Connection
+    ) -> None:
+        """Every door looks for itself, whatever else went wrong."""
+        session = await register(http)
+        key = await make_key(http, session)
+        reset = (await http.post("/api/v1/auth/password/forgot", json={"email": "ada@example.com"})).json()["token"]
+        row = {"tenant_id": UUID(session["org"]["id"]), "requested_by": "user"}
+        await admin_connection.execute(insert("erasures", row), row)
+        answers = [
+            await http.get("/api/v1/auth/me", headers=bearer(session)),
+            await http.get("/api/v1/auth/me", headers={"X-API-Key": key["key"]}),
+            await http.post("/api/v1/auth/login", json={"email": "ada@example.com", "password": PASSWORD}),
+            await http.post("/api/v1/auth/refresh", json={"refresh_token": session["refresh_token"]}),
+            await http.post("/api/v1/auth/password/reset", json={"token": reset, "password": PASSWORD}),
+        ]
+        assert [answer.status_code for answer in answers] == [401] * 5
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            await make_user(admin_connection, row["tenant_id"])
 
 
 class TestRequest:

@@ -1,8 +1,10 @@
 """Mail through SES, against moto: what arrives, and what a refusal is to the caller."""
 
+import traceback
 from collections.abc import Iterator
 
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.ses.models import ses_backends
 
@@ -43,6 +45,22 @@ async def test_a_mail_goes_to_one_person_as_text() -> None:
 async def test_a_sender_that_is_not_verified_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="mail is unavailable"):
         await SesMail(SENDER).send("bob@example.com", "Subject", "Text")
+
+
+async def test_the_log_has_the_code_and_not_what_the_service_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "MessageRejected", "Message": "no: <bob>"}}, "SendEmail")
+
+    monkeypatch.setattr(aws.client("sesv2"), "send_email", refuse)
+    with pytest.raises(Unavailable) as refused:
+        await SesMail(SENDER).send("bob@example.com", "Subject", "Text")
+    assert "<bob>" not in "".join(traceback.format_exception(refused.value))
+    (logged,) = [record for record in caplog.records if record.name == "atrium.ports.mail"]
+    assert "<bob>" not in logged.getMessage()
+    assert logged.exc_info is None
+    assert logged.__dict__["error"] == "MessageRejected"
 
 
 def test_which_mail_there_is_follows_from_the_settings() -> None:

@@ -11,7 +11,7 @@ from atrium.tenancy.emails import normalise_email
     ("text", "normal"),
     [
         ("Ada@Example.COM", "ada@example.com"),
-        ("straße@Müller.de", "strasse@müller.de"),
+        ("Straße@Müller.de", "straße@müller.de"),
         ("ｆｕｌｌ@ｗｉｄｅ.com", "full@wide.com"),
         ("first.last+tag@sub.example.co.uk", "first.last+tag@sub.example.co.uk"),
         ("me@localhost", "me@localhost"),
@@ -24,7 +24,8 @@ def test_spellings_of_one_address_become_one(text: str, normal: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "ada", "@", "ada@", "@example.com", "a b@example.com", "a@b@c.com", "a@-b.com", "a@b-.com", "a@b..com", "a@.com",
-     "a@b.com.", "a\x00@b.com", "a@b.com\n", "\u202ea@b.com", "a" * 65 + "@b.com", "a@" + "b." * 130 + "com", "a@b_c!.com"],
+     "a@b.com.", "a\x00@b.com", "a@b.com\n", "\u202ea@b.com", "a" * 65 + "@b.com", "a@" + "b." * 130 + "com", "a@b_c!.com",
+     *(f"a{character}b@c.com" for character in '<>,;:"()[]\\ \x07\x7f')],
 )  # fmt: skip
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="e-mail"):

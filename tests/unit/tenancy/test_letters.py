@@ -38,6 +38,19 @@ def test_a_name_adds_no_line(name: str) -> None:
     assert len(text.splitlines()) == len(plain.splitlines())
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("Win at https://evil.example/now today", "Win at today"), ("WWW.evil.example", "an organisation"),
+     ("Ask bob@evil.example", "Ask"), ("evil.example/now", "evil. example/now"),
+     ("ｈｔｔｐ：／／evil。example", "an organisation"),
+     ("Acme Inc.", "Acme Inc.")],
+)  # fmt: skip
+def test_a_name_carries_no_address_to_follow(name: str, shown: str) -> None:
+    subject, text = letters.invitation(name, "t", BOB, "https://x")
+    assert subject == f"Invitation to {shown}"
+    assert "evil.example" not in text
+
+
 @given(st.text(min_size=1, max_size=200))
 def test_a_subject_is_short_and_printable(name: str) -> None:
     subject, _ = letters.invitation(name, "t", BOB, "https://x")

@@ -32,6 +32,11 @@ CREATE FUNCTION atrium.auth_accept(hash bytea, password text, request text, OUT 
 DECLARE
     invited  invitations;
 BEGIN
+    SELECT i.* INTO invited FROM invitations i WHERE i.token_hash = hash;
+    IF invited.id IS NULL OR NOT tenant_stays(invited.tenant_id) THEN
+        outcome := 'unknown';
+        RETURN;
+    END IF;
     DELETE FROM invitations i WHERE i.token_hash = hash AND i.expires_at > now() RETURNING i.* INTO invited;
     IF invited.id IS NULL THEN
         outcome := 'unknown';
@@ -62,7 +67,8 @@ DECLARE
     matches    boolean := false;
 BEGIN
     SELECT k.* INTO found_key FROM api_keys k
-     WHERE k.key_id = presented AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now());
+     WHERE k.key_id = presented AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+       AND NOT EXISTS (SELECT FROM erasures e WHERE e.tenant_id = k.tenant_id);
     IF found_key.id IS NOT NULL THEN
         matches := key_matches(found_key, kids, macs);
     END IF;
@@ -100,7 +106,8 @@ BEGIN
     SELECT u.role INTO role FROM users u
      WHERE u.tenant_id = tenant AND u.id = member AND u.token_version = version AND u.disabled_at IS NULL
        AND NOT EXISTS (SELECT FROM refresh_tokens t
-                        WHERE t.tenant_id = tenant AND t.family_id = session AND t.revoked_at IS NOT NULL);
+                        WHERE t.tenant_id = tenant AND t.family_id = session AND t.revoked_at IS NOT NULL)
+       AND NOT EXISTS (SELECT FROM erasures e WHERE e.tenant_id = tenant);
     IF role IS NULL THEN
         rate := auth_throttle(ARRAY[caller], per_minute);
         outcome := CASE WHEN rate.granted THEN 'unknown' ELSE 'limited' END;
@@ -123,7 +130,12 @@ DECLARE
     member  users;
 BEGIN
     SELECT u.* INTO member FROM users u WHERE u.email = address AND u.disabled_at IS NULL;
-    IF member.id IS NULL THEN
+    IF member.id IS NULL OR NOT tenant_stays(member.tenant_id) THEN
+        RETURN false;
+    END IF;
+    -- The user before the token, as everywhere.
+    PERFORM FROM users u WHERE u.tenant_id = member.tenant_id AND u.id = member.id FOR KEY SHARE;
+    IF NOT FOUND THEN
         RETURN false;
     END IF;
     INSERT INTO password_resets AS r (tenant_id, user_id, token_hash, expires_at)
@@ -148,7 +160,8 @@ BEGIN
     rate := auth_throttle(buckets, per_minute);
     IF rate.granted THEN
         SELECT u.tenant_id, u.id, u.password_hash INTO tenant_id, id, password_hash
-          FROM users u WHERE u.email = address AND u.disabled_at IS NULL;
+          FROM users u WHERE u.email = address AND u.disabled_at IS NULL
+           AND NOT EXISTS (SELECT FROM erasures e WHERE e.tenant_id = u.tenant_id);
     END IF;
 END
 $$;
@@ -227,6 +240,10 @@ BEGIN
         outcome := 'unknown';
         RETURN;
     END IF;
+    IF NOT tenant_stays(token.tenant_id) THEN
+        outcome := 'expired';
+        RETURN;
+    END IF;
     -- The family's first row is its lock: two uses of its tokens take turns.
     PERFORM FROM refresh_tokens t
       WHERE t.tenant_id = token.tenant_id AND t.family_id = token.family_id AND t.parent_id IS NULL FOR UPDATE;
@@ -295,6 +312,12 @@ CREATE FUNCTION atrium.auth_reset(hash bytea, password text, request text) RETUR
 DECLARE
     used  password_resets;
 BEGIN
+    SELECT r.* INTO used FROM password_resets r WHERE r.token_hash = hash;
+    IF used.user_id IS NULL OR NOT tenant_stays(used.tenant_id) THEN
+        RETURN false;
+    END IF;
+    -- The user before the token, as whoever removes the user or changes the password does: neither waits for the other in a ring.
+    PERFORM FROM users u WHERE u.tenant_id = used.tenant_id AND u.id = used.user_id FOR NO KEY UPDATE;
     DELETE FROM password_resets r WHERE r.token_hash = hash AND r.expires_at > now() RETURNING r.* INTO used;
     UPDATE users u SET password_hash = password, token_version = u.token_version + 1
      WHERE u.tenant_id = used.tenant_id AND u.id = used.user_id AND u.disabled_at IS NULL;
@@ -424,14 +447,17 @@ DECLARE
     tenant  uuid := atrium.required_tenant();
     target  regclass;
 BEGIN
-    PERFORM FROM tenants t WHERE t.tenant_id = tenant AND t.name = confirmation FOR NO KEY UPDATE;
+    -- Waits for every transaction that has written for the tenant: what it made goes with the rest. Whoever comes to make a
+    -- credential from here on waits in `tenant_stays`, and is refused.
+    PERFORM FROM tenants t WHERE t.tenant_id = tenant AND t.name = confirmation FOR UPDATE;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
     INSERT INTO erasures (tenant_id, requested_by, request_id) VALUES (tenant, requester, request) ON CONFLICT DO NOTHING;
     FOR target IN SELECT * FROM tenant_tables() LOOP
         -- There may be millions of these.
-        CONTINUE WHEN target::text IN ('documents', 'document_versions', 'drop_writes', 'audit_log', 'outbox') OR target::text LIKE 'chunks\_%';
+        CONTINUE WHEN target::text IN ('documents', 'document_versions', 'drop_writes', 'audit_log', 'outbox', 'chunk_bits')
+            OR target::text LIKE 'chunks\_%';
         EXECUTE format('DELETE FROM %s WHERE tenant_id = $1', target) USING tenant;
     END LOOP;
     UPDATE tenants t SET name = 'erased', settings = '{}' WHERE t.tenant_id = tenant;
@@ -512,9 +538,9 @@ $$;
 
 ALTER FUNCTION atrium.key_matches(found atrium.api_keys, kids text[], macs bytea[]) OWNER TO atrium_definer;
 
--- matching_chunks(smallint, text, uuid[], integer, integer)
+-- matching_chunks(smallint, text, text, uuid[], integer, integer)
 
-CREATE FUNCTION atrium.matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer, OUT ids uuid[], OUT relevances double precision[], OUT languages text[], OUT compared bigint) RETURNS record
+CREATE FUNCTION atrium.matching_chunks(space smallint, question text, asked_in text, scope uuid[], budget integer, top integer, OUT ids uuid[], OUT relevances double precision[], OUT languages text[], OUT compared bigint) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'atrium', 'public', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -532,7 +558,7 @@ DECLARE
     q      tsquery[];
     f      double precision[];
 BEGIN
-    asked := atrium.question_words(space, question);
+    asked := atrium.question_words(space, question, asked_in);
     IF asked.words IS NULL THEN
         compared := 0;
         RETURN;
@@ -592,7 +618,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION atrium.matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer, OUT ids uuid[], OUT relevances double precision[], OUT languages text[], OUT compared bigint) OWNER TO atrium_definer;
+ALTER FUNCTION atrium.matching_chunks(space smallint, question text, asked_in text, scope uuid[], budget integer, top integer, OUT ids uuid[], OUT relevances double precision[], OUT languages text[], OUT compared bigint) OWNER TO atrium_definer;
 
 -- nearest_by_bits(smallint, public.halfvec, uuid[], integer, integer)
 
@@ -673,6 +699,7 @@ CREATE FUNCTION atrium.nearest_chunks(space smallint, question public.halfvec, s
 DECLARE
     tenant uuid := atrium.required_tenant();
     few    constant bigint := 10000;   -- as many are compared one by one in 2 ms
+    before bigint := 0;
 BEGIN
     IF EXISTS (SELECT FROM atrium.tenant_indexes i WHERE i.tenant_id = tenant AND i.space_id = space)
        AND (scope IS NULL OR few = (SELECT count(*) FROM (SELECT FROM atrium.chunk_bits b
@@ -680,7 +707,9 @@ BEGIN
         SELECT n.* INTO ids, cosines, languages, compared FROM atrium.nearest_by_index(space, question, scope, greatest(top, 100), top) AS n;
     END IF;
     IF ids IS NULL THEN
+        before := coalesce(compared, 0);
         SELECT n.* INTO ids, cosines, languages, compared FROM atrium.nearest_by_bits(space, question, scope, 200, top) AS n;
+        compared := before + compared;
     END IF;
 END
 $$;
@@ -748,9 +777,9 @@ $$;
 
 ALTER PROCEDURE atrium.protect(IN target regclass) OWNER TO atrium_migrator;
 
--- question_words(smallint, text)
+-- question_words(smallint, text, text)
 
-CREATE FUNCTION atrium.question_words(space smallint, question text, OUT words tsquery[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision) RETURNS record
+CREATE FUNCTION atrium.question_words(space smallint, question text, asked_in text, OUT words tsquery[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'atrium', 'public', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -771,17 +800,41 @@ BEGIN
     FROM (SELECT c.id, c.language, c.tsv FROM atrium.chunks c
           WHERE c.space_id = space AND c.tenant_id = tenant ORDER BY c.id LIMIT sample_size) AS s;
     total := cardinality(vectors) * coalesce(4294967296.0 / (1 + ('x' || left(last_id::text, 8))::bit(32)::bigint), 1);
-    SELECT array_agg(f.word ORDER BY f.n, f.word::text), array_agg(f.n * total / cardinality(vectors) ORDER BY f.n, f.word::text)
+    languages := ARRAY(
+        SELECT l.code
+        FROM (SELECT code, count(*) AS n, row_number() OVER (ORDER BY count(*) DESC, code COLLATE "C") AS place
+              FROM unnest(languages) AS code GROUP BY code) AS l
+        WHERE l.n * 20 >= cardinality(languages) OR l.place <= 8 OR l.code = asked_in);
+    SELECT array_agg(f.word ORDER BY f.n, f.word::text COLLATE "C"),
+           array_agg(f.n * total / cardinality(vectors) ORDER BY f.n, f.word::text COLLATE "C")
     INTO words, frequencies
     FROM (SELECT w.word, greatest((SELECT count(*) FROM unnest(vectors) AS v WHERE v @@ w.word), 0.5) AS n
           FROM (SELECT DISTINCT quoted.word
-                FROM (SELECT DISTINCT unnest(languages)) AS l (code), unnest(tsvector_to_array(atrium.text_vector(l.code, question))) AS lexeme,
+                FROM unnest(languages) AS l (code),
+                     LATERAL (SELECT t.lexeme FROM unnest(atrium.text_vector(l.code, left(question, 1000))) AS t
+                              ORDER BY t.positions[1], t.lexeme COLLATE "C" LIMIT 64) AS first (lexeme),
                      CAST('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''' AS tsquery) AS quoted (word)) AS w
-          ORDER BY n, w.word::text LIMIT 16) AS f;
+          ORDER BY n, w.word::text COLLATE "C" LIMIT 16) AS f;
 END
 $$;
 
-ALTER FUNCTION atrium.question_words(space smallint, question text, OUT words tsquery[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision) OWNER TO atrium_definer;
+ALTER FUNCTION atrium.question_words(space smallint, question text, asked_in text, OUT words tsquery[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision) OWNER TO atrium_definer;
+
+-- refuse_erased()
+
+CREATE FUNCTION atrium.refuse_erased() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF NOT tenant_stays(NEW.tenant_id) THEN
+        RAISE EXCEPTION 'this tenant is being erased' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION atrium.refuse_erased() OWNER TO atrium_migrator;
 
 -- required_tenant()
 
@@ -850,7 +903,7 @@ BEGIN
     END IF;
     IF words IS NOT NULL THEN
         SELECT m.* INTO worded_ids, worded_relevances, worded_languages, worded_seen
-        FROM atrium.matching_chunks(space, words, scope, 400, pool) AS m;
+        FROM atrium.matching_chunks(space, words, asked_in, scope, 400, pool) AS m;
         best := nullif(worded_relevances[1], 0);
     END IF;
     RETURN QUERY
@@ -979,6 +1032,21 @@ $$;
 
 ALTER FUNCTION atrium.take_tokens(buckets text[], capacities double precision[], per_second double precision[]) OWNER TO atrium_definer;
 
+-- tenant_stays(uuid)
+
+CREATE FUNCTION atrium.tenant_stays(tenant uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM FROM tenants t WHERE t.tenant_id = tenant FOR KEY SHARE;
+    -- A statement of its own: it sees what was committed while the one before waited.
+    RETURN NOT EXISTS (SELECT FROM erasures e WHERE e.tenant_id = tenant);
+END
+$$;
+
+ALTER FUNCTION atrium.tenant_stays(tenant uuid) OWNER TO atrium_migrator;
+
 -- tenant_tables()
 
 CREATE FUNCTION atrium.tenant_tables() RETURNS SETOF regclass
@@ -1012,7 +1080,7 @@ CREATE FUNCTION atrium.unspaced_vector(content text) RETURNS tsvector
             FROM regexp_matches(unspaced_vector.content, atrium.unspaced_letters(), 'g'::text) found(runs),
              LATERAL ( SELECT found.runs[1] AS run,
                          CASE
-                             WHEN (found.runs[1] < ' '::text) THEN 3
+                             WHEN ((found.runs[1] COLLATE "C") < ' '::text) THEN 3
                              ELSE 2
                          END AS size) sized,
              LATERAL generate_series(1, GREATEST(((length(sized.run) - sized.size) + 1), 1)) i(i)) parts;
@@ -1268,6 +1336,7 @@ CREATE TABLE atrium.invitations (
     email text NOT NULL,
     role text NOT NULL,
     token_hash bytea NOT NULL,
+    invited_by text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     CONSTRAINT invitations_email_check CHECK ((email = lower(email))),
@@ -1620,6 +1689,26 @@ CREATE TRIGGER bits_of_removed AFTER DELETE ON atrium.chunks REFERENCING OLD TAB
 -- chunks bits_of_written
 
 CREATE TRIGGER bits_of_written AFTER INSERT ON atrium.chunks REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION atrium.keep_bits();
+
+-- api_keys erased
+
+CREATE TRIGGER erased BEFORE INSERT ON atrium.api_keys FOR EACH ROW EXECUTE FUNCTION atrium.refuse_erased();
+
+-- invitations erased
+
+CREATE TRIGGER erased BEFORE INSERT ON atrium.invitations FOR EACH ROW EXECUTE FUNCTION atrium.refuse_erased();
+
+-- password_resets erased
+
+CREATE TRIGGER erased BEFORE INSERT ON atrium.password_resets FOR EACH ROW EXECUTE FUNCTION atrium.refuse_erased();
+
+-- refresh_tokens erased
+
+CREATE TRIGGER erased BEFORE INSERT ON atrium.refresh_tokens FOR EACH ROW EXECUTE FUNCTION atrium.refuse_erased();
+
+-- users erased
+
+CREATE TRIGGER erased BEFORE INSERT ON atrium.users FOR EACH ROW EXECUTE FUNCTION atrium.refuse_erased();
 
 -- api_keys api_keys_tenant_id_fkey
 
@@ -2125,9 +2214,9 @@ GRANT SELECT(revoked_at) ON TABLE atrium.api_keys TO atrium_relay;
 
 REVOKE ALL ON FUNCTION atrium.key_matches(found atrium.api_keys, kids text[], macs bytea[]) FROM PUBLIC;
 
--- FUNCTION matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer, OUT ids uuid[], OUT relevances double precision[], OUT languages text[], OUT compared bigint)
+-- FUNCTION matching_chunks(space smallint, question text, asked_in text, scope uuid[], budget integer, top integer, OUT ids uuid[], OUT relevances double precision[], OUT languages text[], OUT compared bigint)
 
-REVOKE ALL ON FUNCTION atrium.matching_chunks(space smallint, question text, scope uuid[], budget integer, top integer, OUT ids uuid[], OUT relevances double precision[], OUT languages text[], OUT compared bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atrium.matching_chunks(space smallint, question text, asked_in text, scope uuid[], budget integer, top integer, OUT ids uuid[], OUT relevances double precision[], OUT languages text[], OUT compared bigint) FROM PUBLIC;
 
 -- FUNCTION nearest_by_bits(space smallint, question public.halfvec, scope uuid[], width integer, top integer, OUT ids uuid[], OUT cosines double precision[], OUT languages text[], OUT compared bigint)
 
@@ -2150,9 +2239,13 @@ GRANT ALL ON FUNCTION atrium.platform_figures() TO atrium_app;
 
 REVOKE ALL ON PROCEDURE atrium.protect(IN target regclass) FROM PUBLIC;
 
--- FUNCTION question_words(space smallint, question text, OUT words tsquery[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision)
+-- FUNCTION question_words(space smallint, question text, asked_in text, OUT words tsquery[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision)
 
-REVOKE ALL ON FUNCTION atrium.question_words(space smallint, question text, OUT words tsquery[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION atrium.question_words(space smallint, question text, asked_in text, OUT words tsquery[], OUT frequencies double precision[], OUT mean_length double precision, OUT total double precision) FROM PUBLIC;
+
+-- FUNCTION refuse_erased()
+
+REVOKE ALL ON FUNCTION atrium.refuse_erased() FROM PUBLIC;
 
 -- FUNCTION required_tenant()
 
@@ -2179,6 +2272,12 @@ REVOKE ALL ON FUNCTION atrium.take_token(bucket_name text, capacity double preci
 -- FUNCTION take_tokens(buckets text[], capacities double precision[], per_second double precision[])
 
 REVOKE ALL ON FUNCTION atrium.take_tokens(buckets text[], capacities double precision[], per_second double precision[]) FROM PUBLIC;
+
+-- FUNCTION tenant_stays(tenant uuid)
+
+REVOKE ALL ON FUNCTION atrium.tenant_stays(tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.tenant_stays(tenant uuid) TO atrium_app;
+GRANT ALL ON FUNCTION atrium.tenant_stays(tenant uuid) TO atrium_definer;
 
 -- FUNCTION tenant_tables()
 

@@ -1,8 +1,12 @@
 """Mail to one person."""
 
-from typing import Protocol
+import logging
+from typing import Any, Final, Protocol
 
+from atrium.kernel.errors import Unavailable
 from atrium.ports import aws
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Mail(Protocol):
@@ -34,4 +38,14 @@ class SesMail:
                 },
             )
 
-        await aws.call("mail", send)
+        try:
+            await aws.call("mail", send)
+        except Unavailable as error:
+            # The service's own text may name the recipient: of it the code is logged, and nothing goes on with the error.
+            _log.error("a mail was refused", extra={"error": _code(error.__cause__)})
+            raise Unavailable(error.detail) from None
+
+
+def _code(cause: BaseException | None) -> str:
+    response: dict[str, Any] = getattr(cause, "response", {})
+    return str(response.get("Error", {}).get("Code", type(cause).__name__))

@@ -19,6 +19,8 @@ from atrium.tenancy.models import Admitted, Bucket, Caller, RateLimits, RateStat
 from atrium.tenancy.tokens import TokenCodec, UnknownKey
 
 _INVALID_KEY: Final = "The API key is not valid."
+# Invitations of a tenant, for each token a minute of a public caller: 200 where that has 20.
+_MAILS_A_DAY: Final = 10
 # `repository.admit_key` and `admit_operator`.
 _AskForKey = Callable[[Database, str, dict[str, bytes], str, RateLimits], Awaitable[dict[str, Any]]]
 
@@ -78,7 +80,13 @@ class Admission:
     async def throttle_invitations(self, tenant_id: TenantId, email: str) -> None:
         """The same, and a token of what the tenant may have mailed."""
         own = f"invitations:{tenant_id}"
-        await self._take({own: Bucket.minutely(self._limits.public), await self._mails(email): self._mails_an_hour()})
+        daily = f"mails:{tenant_id}"
+        limits = {
+            own: Bucket.minutely(self._limits.public),
+            daily: Bucket.daily(self._limits.public * _MAILS_A_DAY),
+            await self._mails(email): self._mails_an_hour(),
+        }
+        await self._take(limits)
 
     async def public_buckets(self, caller: Caller, email: str = "") -> list[str]:
         """The names of a public caller's buckets: by network address and, where one is given, by e-mail."""
@@ -159,4 +167,6 @@ def _network(address: str) -> str:
         parsed = ip_address(address)
     except ValueError:
         return address
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
+        parsed = parsed.ipv4_mapped
     return f"{parsed.exploded[:19]}::/64" if isinstance(parsed, IPv6Address) else str(parsed)

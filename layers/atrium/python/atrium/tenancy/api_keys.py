@@ -15,7 +15,7 @@ from atrium.tenancy import repository
 from atrium.tenancy.keys import ApiKeyText, key_mac, new_key
 from atrium.tenancy.models import ApiKey
 from atrium.tenancy.permissions import ROLES, narrowed, permissions_of
-from atrium.tenancy.tenants import settings_in
+from atrium.tenancy.tenants import hold_tenant, settings_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class ApiKeyService:
         _check_powers(principal, role, scopes)
         text, pepper = new_key(), (await self._keyring.get()).pepper[0]
         async with self._database.transaction(principal) as tx:
+            await hold_tenant(tx)
             limits = (expires_at, await _expiry_of(tx, principal), await _policy_of(tx))
             key = await repository.insert_key(
                 tx,
@@ -75,7 +76,9 @@ class ApiKeyService:
     async def rotate(
         self, principal: Principal, key_id: UUID, *, rotation_id: UUID, overlap: timedelta, request_id: str
     ) -> NewApiKey:
-        """A new secret for a key, under its id and with its expiry; the one in use works for `overlap` more.
+        """A new secret for a key, under its id; the one in use works for `overlap` more.
+
+        The key's expiry stays, unless the tenant's settings would have a key that is made now end earlier: then it ends so.
 
         No more than two work at once: what was left of an earlier rotation ends now. A request that is repeated under the same
         `rotation_id` replaces the secret that it made itself, and leaves the one in use alone.
@@ -84,13 +87,22 @@ class ApiKeyService:
         """
         pepper = (await self._keyring.get()).pepper[0]
         async with self._database.transaction(principal) as tx:
+            await hold_tenant(tx)
             before = await _in_force(tx, key_id)
             _check_powers(principal, before.role, before.scopes)
             latest = await _expiry_of(tx, principal)
             if latest is not None and (before.expires_at is None or before.expires_at > latest):
                 raise Forbidden("A key cannot renew one that outlives it.")
             text = new_key(before.key_id)
-            key = await repository.rotate_key(tx, key_id, text, _peppered(pepper, text), rotation_id=rotation_id, overlap=overlap)
+            key = await repository.rotate_key(
+                tx,
+                key_id,
+                text,
+                _peppered(pepper, text),
+                rotation_id=rotation_id,
+                overlap=overlap,
+                latest=await _policy_of(tx),
+            )
             if key is None:
                 raise NotFound
             detail = {"overlap": int(overlap.total_seconds())}
@@ -103,10 +115,12 @@ class ApiKeyService:
             return await repository.list_keys(tx, after, rows)
 
     async def delete(self, principal: Principal, key_id: UUID, *, request_id: str) -> None:
-        """End a key now. NotFound when it is not there, or ended."""
+        """End a key now, and the invitations that it made. NotFound when it is not there, or ended."""
         async with self._database.transaction(principal) as tx:
+            await hold_tenant(tx)
             if not await repository.revoke_key(tx, key_id):
                 raise NotFound
+            await repository.end_invitations(tx, f"api_key:{key_id}", Role)
             await record(tx, action="api_key.deleted", target=f"api_key:{key_id}", request_id=request_id)
 
 

@@ -1,10 +1,16 @@
 """The two mails that Atrium sends: subject and text of each. They carry a token and say what to do with it."""
 
+import re
+import unicodedata
 from typing import Final
 
 from atrium.tenancy.models import Member
 
-_MAX_NAME: Final = 80
+_MAX_NAME: Final = 60
+# What mail programs make a link of: an address with a scheme or `www`, an e-mail; and a dot before what may be a domain's end.
+_ADDRESS: Final = re.compile(r"\S*(?:://|@|\bwww\d*[.。｡])\S*", re.IGNORECASE)
+_INNER_DOT: Final = re.compile(r"(?<=\w)[.。｡](?=\w\w)")
+_NAMELESS: Final = "an organisation"
 
 
 def invitation(organisation: str, token: str, member: Member, public_url: str) -> tuple[str, str]:
@@ -34,6 +40,10 @@ def password_reset(token: str, public_url: str) -> tuple[str, str]:
 
 
 def _one_line(name: str) -> str:
-    """An organisation's name, which its admin chose, in a place that takes one short line."""
-    line = " ".join("".join(character if character.isprintable() else " " for character in name).split())
+    """An organisation's name in a place that takes one short line, with nothing in it to follow.
+
+    Its admin chose it, whoever that is, and the mail comes from our address: it must not carry theirs.
+    """
+    visible = "".join(character if character.isprintable() else " " for character in unicodedata.normalize("NFKC", name))
+    line = " ".join(_INNER_DOT.sub(". ", _ADDRESS.sub(" ", visible)).split()) or _NAMELESS
     return line if len(line) <= _MAX_NAME else line[: _MAX_NAME - 1] + "…"

@@ -49,6 +49,11 @@ class Bucket:
         return cls(float(tokens), tokens / 3600)
 
     @classmethod
+    def daily(cls, tokens: float) -> Self:
+        """So many a day."""
+        return cls(float(tokens), tokens / 86400)
+
+    @classmethod
     def minutely(cls, tokens: float) -> Self:
         """So many a minute."""
         return cls(float(tokens), tokens / 60)

@@ -62,6 +62,10 @@ SELECT id, tenant_id, email, role, token_version, created_at FROM atrium.users W
 -- This tenant itself.
 SELECT tenant_id, name, created_at, settings FROM atrium.tenants;
 
+-- name: hold_tenant
+-- Whether nobody asked to erase this tenant; if so, nobody can before this transaction ends.
+SELECT atrium.tenant_stays(%(tenant_id)s) AS stays;
+
 -- name: update_organisation
 -- Another name, unless it is null; other settings, of which a null removes one.
 UPDATE atrium.tenants
@@ -107,7 +111,8 @@ UPDATE atrium.api_keys
    SET previous_mac = CASE WHEN rotation_id = %(rotation_id)s THEN previous_mac ELSE mac END,
        previous_pepper_kid = CASE WHEN rotation_id = %(rotation_id)s THEN previous_pepper_kid ELSE pepper_kid END,
        previous_until = CASE WHEN rotation_id = %(rotation_id)s THEN previous_until ELSE now() + %(overlap)s END,
-       mac = %(mac)s, pepper_kid = %(pepper_kid)s, last_four = %(last_four)s, rotation_id = %(rotation_id)s
+       mac = %(mac)s, pepper_kid = %(pepper_kid)s, last_four = %(last_four)s, rotation_id = %(rotation_id)s,
+       expires_at = least(expires_at, %(latest)s::timestamptz)
  WHERE id = %(id)s AND revoked_at IS NULL
 RETURNING id, name, key_id, last_four, role, scopes, created_by, created_at, expires_at, last_used_at,
        CASE WHEN previous_until > now() THEN previous_until END AS previous_until;
@@ -145,6 +150,10 @@ DELETE FROM atrium.password_resets WHERE user_id = %(user_id)s;
 -- Revoke a user's refresh tokens, but not those of the login `except`.
 UPDATE atrium.refresh_tokens SET revoked_at = now()
  WHERE user_id = %(user_id)s AND revoked_at IS NULL AND (%(except)s::uuid IS NULL OR family_id <> %(except)s);
+
+-- name: end_invitations
+-- Those of `inviter` for one of the roles are nobody's any more.
+DELETE FROM atrium.invitations WHERE invited_by = %(inviter)s AND role = ANY (%(roles)s);
 
 -- name: end_access
 -- Every access token of a user so far is refused from now on.

@@ -1,6 +1,6 @@
 """Rows of tenants, users, sessions and keys."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
@@ -186,6 +186,11 @@ async def end_sessions(tx: Transaction, user_id: UUID, *, keep: UUID | None = No
     return await tx.execute(_queries.end_sessions, **{"user_id": user_id, "except": keep})
 
 
+async def end_invitations(tx: Transaction, inviter: str, roles: Iterable[Role]) -> int:
+    """Remove the invitations that `inviter` (a principal's subject) made for these roles; how many those were."""
+    return await tx.execute(_queries.end_invitations, inviter=inviter, roles=[role.value for role in roles])
+
+
 async def end_access(tx: Transaction, user_id: UUID) -> None:
     """Refuse every access token that the user has."""
     await tx.execute(_queries.end_access, id=user_id)
@@ -215,6 +220,12 @@ async def find_user(tx: Transaction, user_id: UUID) -> User | None:
     """A user who may still act."""
     row = await tx.fetch_one(_queries.find_user, id=user_id)
     return None if row is None else User.from_row(row)
+
+
+async def hold_tenant(tx: Transaction) -> bool:
+    """Whether nobody asked to erase the transaction's tenant; nobody can, then, before the transaction ends."""
+    row = await tx.fetch_one(_queries.hold_tenant, tenant_id=tx.principal.tenant_id)
+    return bool(row and row["stays"])
 
 
 async def find_organisation(tx: Transaction) -> Organisation | None:
@@ -273,9 +284,16 @@ async def insert_key(
 
 
 async def rotate_key(
-    tx: Transaction, key_id: UUID, text: ApiKeyText, pepper: tuple[str, bytes], *, rotation_id: UUID, overlap: timedelta
+    tx: Transaction,
+    key_id: UUID,
+    text: ApiKeyText,
+    pepper: tuple[str, bytes],
+    *,
+    rotation_id: UUID,
+    overlap: timedelta,
+    latest: datetime | None,
 ) -> ApiKey | None:
-    """Give a key in force the secret of `text`; `pepper` as of `insert_key`."""
+    """Give a key in force the secret of `text`, and an end no later than `latest`; `pepper` as of `insert_key`."""
     row = await tx.fetch_one(
         _queries.rotate_key,
         id=key_id,
@@ -284,6 +302,7 @@ async def rotate_key(
         last_four=text.last_four,
         rotation_id=rotation_id,
         overlap=overlap,
+        latest=latest,
     )
     return None if row is None else ApiKey.from_row(row)
 

@@ -16,6 +16,7 @@ from atrium.tenancy import opaque, repository
 from atrium.tenancy.admission import Admission, new_principal, rate_of
 from atrium.tenancy.models import ApiKey, Caller, Organisation, RateLimits, Session, Tokens, User
 from atrium.tenancy.passwords import hash_password, verify_password
+from atrium.tenancy.tenants import hold_tenant
 from atrium.tenancy.tokens import AccessClaims, TokenCodec
 
 IDLE: Final = timedelta(days=14)
@@ -124,6 +125,7 @@ class SessionService:
         if session_id is None:
             raise Forbidden(_NO_SESSION)
         async with self._database.transaction(principal) as tx:
+            await hold_tenant(tx)
             other = await repository.session_of_token(tx, principal.id, opaque.digest(refresh_token)) if refresh_token else None
             for family_id in {session_id, other or session_id}:
                 if await repository.end_session(tx, principal.id, family_id):
@@ -134,6 +136,7 @@ class SessionService:
         if principal.kind is not PrincipalKind.USER:
             raise Forbidden(_NO_SESSION)
         async with self._database.transaction(principal) as tx:
+            await hold_tenant(tx)
             await repository.end_access(tx, principal.id)
             await repository.end_sessions(tx, principal.id)
             await record(tx, action="auth.logged_out_everywhere", target=f"user:{principal.id}", request_id=request_id)
@@ -153,6 +156,7 @@ class SessionService:
         family_id, refresh_token = new_id(), opaque.new_token()
         first = (new_id(), opaque.digest(refresh_token))
         async with self._database.transaction(principal) as tx:
+            await hold_tenant(tx)
             begun = await repository.begin_session(
                 tx, principal.id, first, family_id, idle=IDLE, absolute=ABSOLUTE, password_hash=password_hash
             )

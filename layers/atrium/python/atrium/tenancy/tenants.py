@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from atrium.audit import record
 from atrium.db import Database, Transaction
-from atrium.kernel.errors import FieldError, InvalidFields, InvalidInput, NotFound
+from atrium.kernel.errors import FieldError, InvalidFields, InvalidInput, NotFound, Unauthenticated
 from atrium.kernel.principal import Principal
 from atrium.tenancy import repository
 from atrium.tenancy.models import Organisation
@@ -38,6 +38,16 @@ async def settings_in(tx: Transaction) -> TenantSettings:
     return settings_of(await _found(tx))
 
 
+async def hold_tenant(tx: Transaction) -> None:
+    """First in a transaction that gives access or changes it: the tenant is not being erased, nor will be before it ends.
+
+    The erasure locks the tenant, then what it has; who began the other way round would wait for it in a ring. Errors:
+    Unauthenticated, as every credential of an erased tenant is refused.
+    """
+    if not await repository.hold_tenant(tx):
+        raise Unauthenticated("The organisation was erased.")
+
+
 class TenantService:
     """The principal's tenant. The permission to manage it is checked at the door."""
 
@@ -58,6 +68,7 @@ class TenantService:
         """
         _check_model(settings.get("chat_model"))
         async with self._database.transaction(principal) as tx:
+            await hold_tenant(tx)
             before = await _found(tx)
             after = await repository.update_organisation(tx, name, dict(settings))
             if after is None:

@@ -1,24 +1,4 @@
--- Housekeeping: erasing a tenant, what the sweeps may see and remove, and the deployment's figures.
-
--- Which tenants were erased, when, and how far that is: the operator's record, which outlives the tenant. Nothing personal is in
--- it: no name, no user. `emptied_at`: nothing was left; `finished_at`: nor later, when all that could still write had ended.
-CREATE TABLE atrium.erasures (
-    tenant_id        uuid PRIMARY KEY,                           -- no foreign key, as the tenant goes
-    requested_at     timestamptz NOT NULL DEFAULT now(),
-    requested_by     text NOT NULL CHECK (requested_by IN ('user', 'api_key', 'worker')),
-    request_id       text NOT NULL DEFAULT '',
-    rows_removed     bigint NOT NULL DEFAULT 0,                  -- besides those that went with the request
-    objects_removed  bigint NOT NULL DEFAULT 0,                  -- versions and delete markers
-    emptied_at       timestamptz,
-    finished_at      timestamptz,
-    CHECK (finished_at IS NULL OR emptied_at IS NOT NULL)
-);
-CREATE INDEX erasures_open ON atrium.erasures (requested_at) WHERE finished_at IS NULL;      -- housekeeping
-CALL atrium.protect('atrium.erasures');
-CREATE POLICY relay ON atrium.erasures FOR SELECT TO atrium_relay USING (true);
-GRANT SELECT, UPDATE (rows_removed, objects_removed, emptied_at, finished_at) ON atrium.erasures TO atrium_app;
-GRANT SELECT ON atrium.erasures TO atrium_relay;
-GRANT SELECT, INSERT ON atrium.erasures TO atrium_definer;
+-- Housekeeping: erasing a tenant (its record, `erasures`, is of 0005), what the sweeps may see and remove, and the deployment's figures.
 
 -- A tombstone whose objects are known to be gone.
 ALTER TABLE atrium.documents ADD COLUMN objects_removed_at timestamptz;
@@ -70,8 +50,6 @@ BEGIN
     END LOOP;
 END
 $$;
-GRANT UPDATE (name, settings) ON atrium.tenants TO atrium_definer;
-
 -- The operator's key without the pepper: 256 random bits need none. `system` checks it so, and reads no secret key for it.
 ALTER TABLE atrium.operator_keys ADD COLUMN digest bytea CHECK (length(digest) = 32);        -- SHA-256 of the whole key
 
@@ -131,7 +109,9 @@ DECLARE
     tenant  uuid := atrium.required_tenant();
     target  regclass;
 BEGIN
-    PERFORM FROM tenants t WHERE t.tenant_id = tenant AND t.name = confirmation FOR NO KEY UPDATE;
+    -- Waits for every transaction that has written for the tenant: what it made goes with the rest. Whoever comes to make a
+    -- credential from here on waits in `tenant_stays`, and is refused.
+    PERFORM FROM tenants t WHERE t.tenant_id = tenant AND t.name = confirmation FOR UPDATE;
     IF NOT FOUND THEN
         RETURN false;
     END IF;

@@ -16,10 +16,10 @@ SELECT FROM atrium.users WHERE email = %(email)s;
 
 -- name: invite
 -- Invite somebody, or invite them again: with a new token, under the id of the first invitation.
-INSERT INTO atrium.invitations AS i (tenant_id, id, email, role, token_hash, expires_at)
-VALUES (%(tenant_id)s, %(id)s, %(email)s, %(role)s, %(token_hash)s, now() + %(life)s)
+INSERT INTO atrium.invitations AS i (tenant_id, id, email, role, token_hash, invited_by, expires_at)
+VALUES (%(tenant_id)s, %(id)s, %(email)s, %(role)s, %(token_hash)s, %(invited_by)s, now() + %(life)s)
 ON CONFLICT (tenant_id, email) DO UPDATE
-   SET role = excluded.role, token_hash = excluded.token_hash, expires_at = excluded.expires_at
+   SET role = excluded.role, token_hash = excluded.token_hash, invited_by = excluded.invited_by, expires_at = excluded.expires_at
 RETURNING id, email, role, 'invited' AS status, created_at, expires_at;
 
 -- name: lock_admins

@@ -35,6 +35,7 @@ async def invite(tx: Transaction, invitation_id: UUID, email: str, role: Role, t
         email=email,
         role=role.value,
         token_hash=token_hash,
+        invited_by=tx.principal.subject,
         life=life,
     )
     assert row is not None

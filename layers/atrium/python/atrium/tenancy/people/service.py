@@ -17,7 +17,7 @@ from atrium.tenancy.admission import Admission
 from atrium.tenancy.models import Member, MemberStatus, Organisation
 from atrium.tenancy.people import repository
 from atrium.tenancy.permissions import ROLES, permissions_of
-from atrium.tenancy.tenants import settings_of
+from atrium.tenancy.tenants import hold_tenant, settings_of
 
 _CHANGED: Final = "This was changed at the same moment; look at it again."
 
@@ -60,6 +60,7 @@ class PeopleService:
         await self._admission.throttle_invitations(principal.tenant_id, email)
         token = opaque.new_token()
         async with self._database.transaction(principal) as tx:
+            await hold_tenant(tx)
             if await repository.is_users_email(tx, email):
                 raise Conflict("This e-mail address is a user's already.")
             organisation = await _organisation(tx)
@@ -76,13 +77,17 @@ class PeopleService:
     ) -> Member:
         """Give a user or an invitation another role; disable a user (their sessions end) or enable them again.
 
+        Invitations that a user made end as far as they could not make them any more: all of one who is disabled.
+
         Errors: NotFound, Forbidden, Conflict (the last active admin; an invitation cannot be disabled).
         """
         if role is not None:
             _check_grant(principal, role)
         async with self._database.transaction(principal) as tx:
+            await hold_tenant(tx)
             admins = await repository.lock_admins(tx)
             before = await _found(tx, member_id)
+            _check_power_over(principal, before)
             if admins == {member_id} and (disabled or role not in (None, Role.ADMIN)):
                 raise Conflict("This is the last active admin; make another one first.")
             changes = _changes(before, role, disabled)
@@ -95,12 +100,18 @@ class PeopleService:
             return await _found(tx, member_id)
 
     async def delete(self, principal: Principal, member_id: UUID, *, request_id: str) -> None:
-        """Remove a user, whose sessions end, or an invitation. Errors: NotFound, Conflict (the last active admin)."""
+        """Remove a user, whose sessions and invitations end, or an invitation.
+
+        Errors: NotFound, Forbidden (somebody who may more than the principal), Conflict (the last active admin).
+        """
         async with self._database.transaction(principal) as tx:
+            await hold_tenant(tx)
             admins = await repository.lock_admins(tx)
+            _check_power_over(principal, await _found(tx, member_id))
             if admins == {member_id}:
                 raise Conflict("This is the last active admin; make another one first.")
             if await repository.delete_user(tx, member_id):
+                await accounts.end_invitations(tx, f"user:{member_id}", Role)
                 await _note(tx, "user.deleted", member_id, {}, request_id)
             elif await repository.delete_invitation(tx, member_id):
                 await _note(tx, "user.uninvited", member_id, {}, request_id)
@@ -127,6 +138,11 @@ def _check_grant(principal: Principal, role: Role) -> None:
         raise Forbidden("Nobody can give a role that may more than they may themselves.")
 
 
+def _check_power_over(principal: Principal, member: Member) -> None:
+    if not ROLES[member.role] <= permissions_of(principal):
+        raise Forbidden("Nobody can change or remove somebody who may more than they may themselves.")
+
+
 def _changes(before: Member, role: Role | None, disabled: bool | None) -> dict[str, object]:
     """What is not so yet, as the audit log has it."""
     is_disabled = before.status is MemberStatus.DISABLED
@@ -145,6 +161,8 @@ async def _apply(tx: Transaction, before: Member, role: Role | None, disabled: b
         done = role is None or await repository.update_invitation(tx, before.id, role)
     else:
         done = await repository.update_user(tx, before.id, role, disabled)
+        lost = set(Role) if disabled else {each for each in Role if not ROLES[each] <= ROLES[role or before.role]}
+        await accounts.end_invitations(tx, f"user:{before.id}", lost)
         if disabled:
             await accounts.end_sessions(tx, before.id)
     if not done:
