@@ -34,7 +34,7 @@ endif
 say = @printf '%s\n' "$(bold)=>$(plain) $(1)"
 
 ##@ The local cloud
-.PHONY: up down reset logs invoke status
+.PHONY: up down reset logs invoke status operator-key
 up: ready ## start everything, ingest the demo documents, answer a question
 	@$(python) -m infra.local up
 down: environment ## stop it; data stays
@@ -43,6 +43,8 @@ reset: environment ## stop it and delete its data
 	@$(python) -m infra.local reset
 status: environment ## what runs, and where
 	@$(python) -m infra.local status
+operator-key: environment ## print the operator's API key: curl -H "X-API-Key: $$(make -s operator-key)" …/metrics
+	@$(python) -m infra.local operator-key
 logs: environment ## recent log lines; AREA=rag|ingest|...|edge|postgres|emulator
 	@$(python) -m infra.local logs $(AREA)
 invoke: environment ## send one event to its function; EVENT=events/ingest/drop.json

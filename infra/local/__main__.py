@@ -65,6 +65,13 @@ def invoke_event(options: argparse.Namespace) -> int:
     return _show(function, event)
 
 
+def operator_key(_: argparse.Namespace) -> int:
+    """Print the operator's API key, alone on a line: for /metrics, and for registering in every mode."""
+    client = cloud.attach(default_state_dir()).emulator.client("secretsmanager")
+    sys.stdout.write(client.get_secret_value(SecretId="atrium/operator")["SecretString"] + "\n")
+    return 0
+
+
 def migrate(_: argparse.Namespace) -> int:
     """Run the deployed migrate function."""
     return _show("migrate", {})
@@ -116,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     add("status", status)
     add("logs", logs).add_argument("source", nargs="?", default="all")
     add("invoke", invoke_event).add_argument("event", type=lambda given: (CLONE / given).resolve())
+    add("operator-key", operator_key)
     add("migrate", migrate)
     add("migrate-status", migrate_status)
     return parser

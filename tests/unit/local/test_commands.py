@@ -84,7 +84,7 @@ def test_logs_of_a_part_are_its_files_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["logs", "ingest"], ["invoke", "events/ingest/absent.json"], ["migrate"], ["migrate-status"]]
+    "command", [["logs", "ingest"], ["invoke", "events/ingest/absent.json"], ["operator-key"], ["migrate"], ["migrate-status"]]
 )
 def test_a_command_that_needs_a_running_cloud_says_so(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -14,6 +14,8 @@ _INTERNAL_DETAIL: Final = "Something went wrong on our side. The document can be
 _OUTLASTED: Final = {
     "ProviderError": ("embedding-failed", "The embedding model refused the text."),
     "ProviderUnavailable": ("embedding-unavailable", "The embedding model could not be reached."),
+    # A provider without a key or an address, or vectors of another length than the model's space.
+    "InvalidInput": ("embedding-unavailable", "The collection's embedding model is not set up in this deployment."),
 }
 
 
