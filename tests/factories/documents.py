@@ -178,7 +178,7 @@ class World:
         self.collections = CollectionService(self.parts)
         self.reprocessing = ReprocessingService(self.parts)
         self.receiving = ReceivingService(database, self.storage, self.workflow, self.parts.settings)
-        self.upkeep = Upkeep(database, self.workflow, self.parts.settings)
+        self.upkeep = Upkeep(database, self.storage, self.workflow, self.parts.settings)
         self.parser = InProcessParser()
         self.ingestion = IngestionService(self.parts, parser=self.parser, batch_size=batch_size, ocr_seconds=ocr_seconds)
         self._sequence = 0

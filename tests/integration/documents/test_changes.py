@@ -204,3 +204,44 @@ async def test_a_deleted_documents_password_is_forgotten(world: World, tenant: P
     document, _ = await send_encrypted(world, tenant, PASSWORD)
     await world.documents.delete(tenant, document.id)
     assert await stored_passwords(admin_connection) == []
+
+
+async def test_a_password_that_comes_after_the_text_was_extracted_is_not_kept(
+    world: World, tenant: Principal, admin_connection: Connection
+) -> None:
+    _, arrival = await send_encrypted(world, tenant, PASSWORD)
+    await world.receive(arrival)
+    (payload,) = world.workflow.started.values()
+    for step in ("inspect", "extract", "chunk"):
+        await world.step(payload, step)
+    await send_encrypted(world, tenant, PASSWORD)
+    assert await stored_passwords(admin_connection) == []
+
+
+async def test_a_published_versions_password_is_forgotten_whenever_it_came(
+    world: World, tenant: Principal, admin_connection: Connection
+) -> None:
+    _, arrival = await send_encrypted(world, tenant, PASSWORD)
+    await world.receive(arrival)
+    (payload,) = world.workflow.started.values()
+    for step in ("inspect", "extract", "chunk"):
+        await world.step(payload, step)
+    await world.step(payload, "embed", batch=0)
+    await admin_connection.execute("UPDATE atrium.document_versions SET password = 'sealed'")
+    assert await world.step(payload, "publish") == {"published": True}
+    assert await stored_passwords(admin_connection) == []
+
+
+async def test_the_first_password_of_an_attempt_counts(world: World, tenant: Principal) -> None:
+    document, arrival = await send_encrypted(world, tenant, PASSWORD)
+    again, _ = await send_encrypted(world, tenant, "another")
+    assert (again.id, again.version.number) == (document.id, 1)
+    await world.ingest(arrival)
+    assert (await world.documents.get(tenant, document.id)).version.status is Status.READY
+
+
+async def test_who_begins_a_stuck_version_again_may_bring_another_password(world: World, tenant: Principal) -> None:
+    document, arrival = await send_encrypted(world, tenant, "wrong")
+    await world.receive(arrival)
+    await world.reprocessing.reprocess(tenant, document.id, Again(PASSWORD), idle=0)
+    assert await world.run(f"{document.id}-1-2") == "SUCCEEDED"

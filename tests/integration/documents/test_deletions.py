@@ -7,9 +7,10 @@ import psycopg
 import pytest
 
 from atrium.db import Database
+from atrium.documents.collections import NewCollection
 from atrium.documents.deletion import Deletions
 from atrium.documents.ingestion.arrivals import ObjectDeleted, Receipt
-from atrium.documents.models import Document, DocumentFilter
+from atrium.documents.models import Document, DocumentChange, DocumentFilter
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
 from tests.factories.documents import World
@@ -137,3 +138,23 @@ async def test_what_came_through_the_api_since_is_not_the_folders(
     other = await mirror.drop(other_tenant, "a.txt", b"Another's.")
     await mirror.ingest(other)
     assert (await only(mirror, other_tenant)).ready_version == 1
+
+
+async def test_a_mirrored_deletion_finds_a_document_that_was_renamed_and_moved(mirror: World, tenant: Principal) -> None:
+    arrival = await mirror.drop(tenant, "a.txt", b"Dropped.")
+    await mirror.ingest(arrival)
+    document = await only(mirror, tenant)
+    await mirror.collections.create(tenant, NewCollection("contracts"))
+    await mirror.documents.change(tenant, document.id, DocumentChange(name="b.txt", collection="contracts"))
+    assert await mirror.receive(deletion(mirror, arrival.key)) is Receipt.DELETED
+    assert await mirror.documents.list_page(tenant, DocumentFilter()) == []
+
+
+async def test_it_takes_the_document_of_the_last_write_and_no_older_one(mirror: World, tenant: Principal) -> None:
+    first = await mirror.drop(tenant, "a.txt", b"Dropped.")
+    await mirror.ingest(first)
+    kept = await only(mirror, tenant)
+    await mirror.documents.change(tenant, kept.id, DocumentChange(name="b.txt"))
+    await mirror.ingest(await mirror.drop(tenant, "a.txt", b"Dropped again."))
+    assert await mirror.receive(deletion(mirror, first.key)) is Receipt.DELETED
+    assert (await only(mirror, tenant)).id == kept.id

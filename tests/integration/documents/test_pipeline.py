@@ -6,6 +6,9 @@ import psycopg
 import pytest
 
 from atrium.documents.ingestion.arrivals import Receipt
+from atrium.documents.ingestion.batches import vectors_key
+from atrium.documents.ingestion.steps import Step
+from atrium.documents.ingestion.work import Work
 from atrium.documents.models import STUCK_SECONDS, Document, DocumentFilter, Stage, Status
 from atrium.documents.reprocessing import Again
 from atrium.kernel.errors import Conflict, IngestionFailed, NotFound, ProviderUnavailable, Unavailable
@@ -248,7 +251,9 @@ async def test_vectors_of_other_content_are_not_taken_for_a_batchs(world: World,
     (payload,) = world.workflow.started.values()
     for step in ("inspect", "extract", "chunk"):
         await world.step(payload, step)
-    key = f"work/{tenant.tenant_id}/{document.id}/1/batch-00000.bin"
+    (batch,) = (key for key in world.keys("work/") if "/batch-" in key)
+    work = Work.of(world.storage, Step.from_event(payload))
+    key = vectors_key(f"work/{tenant.tenant_id}/{document.id}/1/", await work.get_batch(batch.split("/batch-")[1][:-5]))
     await world.storage.put(key, b"AVB1" + bytes(40 + 16), content_type="application/octet-stream")
 
     with pytest.raises(Unavailable, match="Batch 0 has no vectors"):

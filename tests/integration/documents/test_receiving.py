@@ -43,6 +43,13 @@ async def test_a_message_that_comes_again_starts_nothing_again(world: World, ten
     assert await world.receive(arrival) is Receipt.UNCHANGED
 
 
+async def test_a_message_that_comes_again_does_not_read_the_file_again(world: World, tenant: Principal) -> None:
+    arrival = await world.drop(tenant, "a.txt", b"The first text.")
+    await world.receive(arrival)
+    world.storage.before_get = lambda: pytest.fail("the object was read")
+    assert await world.receive(arrival) is Receipt.STARTED
+
+
 async def test_a_row_whose_execution_was_never_started_gets_it_when_the_message_comes_again(
     world: World, tenant: Principal
 ) -> None:

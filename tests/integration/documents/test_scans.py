@@ -6,7 +6,9 @@ import pytest
 from PIL import Image
 
 from atrium.db import Database
+from atrium.documents.ingestion import recognition
 from atrium.documents.models import Document, Stage, Status
+from atrium.documents.reprocessing import Again
 from atrium.kernel.errors import IngestionFailed, Unavailable
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
@@ -95,6 +97,20 @@ async def test_a_scan_of_which_nothing_can_be_read_fails_as_its_first_page_did(w
     assert (document.version.error_type, document.version.stage) == ("parser-timeout", Stage.EXTRACTING)
 
 
+async def test_the_next_attempt_reads_again_what_could_not_be_read_and_nothing_else(world: World, tenant: Principal) -> None:
+    _, payload = await arrived(world, tenant)
+    await world.step(payload, "inspect")
+    world.parser.page_failures[2] = IngestionFailed("parser-memory", "Too much.")
+    await world.step(payload, "extract")
+    document = await latest(world, tenant, payload)
+    await world.reprocessing.reprocess(tenant, document.id, Again(), idle=0)
+
+    assert await world.run(f"{document.id}-1-2") == "SUCCEEDED"
+
+    assert sorted(world.parser.pages_read) == [1, 2, 2, 3, 4, 5]
+    assert "Page 2" in " ".join(chunk.text for chunk in await world.documents.chunks(tenant, document.id))
+
+
 @pytest.mark.parametrize(("limit", "kind"), [(PAGES - 1, "too-many-scanned-pages"), (0, "empty-text")])
 async def test_how_many_pages_are_read_is_a_setting(
     settings: Settings, database: Database, tenant: Principal, limit: int, kind: str
@@ -120,7 +136,10 @@ async def test_pages_with_text_are_not_read_by_ocr(world: World, tenant: Princip
     ]  # fmt: skip
 
 
-async def test_a_document_deleted_while_it_is_read_ends_quietly(world: World, tenant: Principal) -> None:
+async def test_a_document_deleted_while_it_is_read_ends_quietly(
+    world: World, tenant: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recognition, "_AT_ONCE", 1)  # a second reader may read the rest before the deletion is through
     _, payload = await arrived(world, tenant)
     await world.step(payload, "inspect")
     document = await latest(world, tenant, payload)

@@ -7,7 +7,7 @@ import pytest
 
 from atrium.db import Database
 from atrium.documents.ingestion.arrivals import Receipt
-from atrium.documents.ingestion.upkeep import MOST_ATTEMPTS
+from atrium.documents.ingestion.attempts import MOST_ATTEMPTS
 from atrium.documents.models import DocumentFilter, Status
 from atrium.kernel.errors import Unavailable
 from atrium.kernel.principal import Principal

@@ -5,10 +5,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from atrium.documents.ingestion import upkeep
 from atrium.documents.ingestion.arrivals import Receipt
 from atrium.documents.models import DocumentFilter, PlannedUpload, Status
 from atrium.documents.uploading import PresignedUpload
-from atrium.kernel.errors import PayloadTooLarge, UnsupportedMediaType
+from atrium.kernel.errors import PayloadTooLarge, Unavailable, UnsupportedMediaType
 from atrium.kernel.ids import new_id
 from atrium.kernel.principal import Principal
 from tests.factories.documents import World
@@ -132,10 +133,9 @@ async def test_a_form_that_is_never_used_fails_after_its_time(
 
 async def test_a_file_that_comes_after_all_is_not_lost(world: World, tenant: Principal, admin_connection: Connection) -> None:
     upload = await plan(world, tenant)
-    arrival = await send(world, upload)
     await expire(admin_connection, 60)
     await world.upkeep.expire_uploads(tenant.tenant_id)
-    assert await world.ingest(arrival) is Receipt.STARTED
+    assert await world.ingest(await send(world, upload)) is Receipt.STARTED
     done = await world.documents.get(tenant, upload.document.id)
     assert (done.version.status, done.version.error_type) == (Status.READY, None)
 
@@ -156,3 +156,68 @@ async def test_waiting_for_its_file_a_document_is_not_stuck(
     again = await world.upload(tenant, "lease.txt", "Another text.")
     assert again.version.number == 2
     assert await world.receive(await send(world, upload)) is Receipt.STARTED
+
+
+async def untouched(connection: Connection, minutes: int) -> None:
+    await connection.execute("UPDATE atrium.document_versions SET updated_at = now() - make_interval(mins => %s)", [minutes])
+
+
+async def test_a_file_whose_message_was_lost_is_found_before_its_form_is_called_unused(
+    world: World, tenant: Principal, admin_connection: Connection
+) -> None:
+    upload = await plan(world, tenant)
+    lost = await send(world, upload)
+    await expire(admin_connection, 15)
+    assert await world.upkeep.expire_uploads(tenant.tenant_id) == 0
+    (execution,) = world.workflow.started
+    assert await world.receive(lost) is Receipt.STARTED  # and it comes after all
+    assert await world.run(execution) == "SUCCEEDED"
+    done = await world.documents.get(tenant, upload.document.id)
+    assert (done.version.status, done.version.size) == (Status.READY, len(TEXT))
+
+
+async def test_an_upload_whose_message_was_lost_goes_to_its_turn(
+    world: World, tenant: Principal, admin_connection: Connection
+) -> None:
+    document = await world.upload(tenant, "lease.txt", TEXT.decode())
+    await untouched(admin_connection, 29)
+    await world.upkeep.expire_uploads(tenant.tenant_id)
+    assert world.workflow.started == {}
+    await untouched(admin_connection, 30)
+    assert await world.upkeep.expire_uploads(tenant.tenant_id) == 0
+    assert await world.run(f"{document.id}-1-1") == "SUCCEEDED"
+
+
+async def test_an_upload_that_was_cut_off_before_the_bucket_fails(
+    world: World, tenant: Principal, admin_connection: Connection
+) -> None:
+    document = await world.upload(tenant, "lease.txt", TEXT.decode())
+    del world.storage.objects[document.version.object_key]
+    await untouched(admin_connection, 30)
+    assert await world.upkeep.expire_uploads(tenant.tenant_id) == 1
+    assert await world.upkeep.expire_uploads(tenant.tenant_id) == 0
+    failed = await world.documents.get(tenant, document.id)
+    assert (failed.version.status, failed.version.error_type) == (Status.FAILED, "storage-unavailable")
+
+
+async def test_deleted_documents_are_in_no_sweeps_way(
+    world: World, tenant: Principal, admin_connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "_AT_ONCE", 1)
+    for name in ("a.txt", "b.txt"):
+        await world.documents.delete(tenant, (await plan(world, tenant, PlannedUpload(name, "text/plain"))).document.id)
+    await expire(admin_connection, 60)
+    upload = await plan(world, tenant)
+    await expire(admin_connection, 50)
+    await world.upkeep.expire_uploads(tenant.tenant_id)
+    assert (await world.documents.get(tenant, upload.document.id)).version.error_type == "upload-expired"
+
+
+async def test_a_deleted_documents_unstarted_attempt_is_not_started(world: World, tenant: Principal) -> None:
+    world.workflow.down = True
+    with pytest.raises(Unavailable):
+        await world.receive(await world.drop(tenant, "a.txt", TEXT))
+    world.workflow.down = False
+    (document,) = await world.documents.list_page(tenant, DocumentFilter())
+    await world.documents.delete(tenant, document.id)
+    assert await world.upkeep.start_waiting(tenant.tenant_id, idle=0) == 0

@@ -120,6 +120,15 @@ async def test_two_sweeps_at_once_start_an_attempt_once(
     assert again.endswith("-2")
 
 
+async def test_a_tenant_whose_unfinished_documents_are_deleted_has_nothing_unfinished(
+    housekeeping: HousekeepingService, world: World, admin_connection: Connection, tenant: Principal
+) -> None:
+    document = await world.upload(tenant, "a.txt", "Bridges are built of steel.")
+    await world.documents.delete(tenant, document.id)
+    await age(admin_connection)
+    assert (await housekeeping.run("sweep", Budget(0)))["sweep"] == {}
+
+
 async def test_what_there_is_no_time_for_is_left_to_the_next_run(
     housekeeping: HousekeepingService, world: World, admin_connection: Connection, tenant: Principal
 ) -> None:

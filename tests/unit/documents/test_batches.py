@@ -1,9 +1,22 @@
+import json
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atrium.documents.ingestion.batches import Batch, Plan, PlannedChunk, join_vectors, pack_vectors, split, unpack_vectors
+from atrium.documents.ingestion.batches import (
+    Batch,
+    Plan,
+    PlannedChunk,
+    Unreadable,
+    batch_name,
+    join_vectors,
+    pack_vectors,
+    split,
+    unpack_vectors,
+    vectors_key,
+)
 from atrium.providers.base import Vectors
 
 chunks = st.builds(
@@ -66,5 +79,27 @@ def test_batches_vectors_are_joined_in_order() -> None:
 
 
 def test_a_plan_survives_the_bucket() -> None:
-    plan = Plan("m", 3, 130)
+    plan = Plan("m", ("a", "b", "c"), 130)
     assert Plan.from_json(plan.to_json()) == plan
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"[]", b'{"model": "m", "batches": 3, "chunks": 130}', b'{"format": 1, "model": "m", "batches": [], "chunks": 0}'],
+)
+def test_a_plan_of_another_release_is_told_from_a_defect(data: bytes) -> None:
+    with pytest.raises(Unreadable):
+        Plan.from_json(data)
+
+
+@pytest.mark.parametrize("row", [[0, None, None, 0, 1, "H", "en", "text", []], [0] * 11, [0] * 10, 7])
+def test_a_batch_whose_rows_are_not_as_now_is_unreadable(row: object) -> None:
+    with pytest.raises(Unreadable):
+        Batch.from_json(json.dumps({"model": "m", "chunks": [row]}).encode())
+
+
+def test_batches_of_other_chunks_have_other_names() -> None:
+    batch = batch_of(3)
+    moved = replace(batch, chunks=(replace(batch.chunks[0], page_from=2), *batch.chunks[1:]))
+    assert batch_name(batch.to_json()) == batch_name(batch_of(3).to_json()) != batch_name(moved.to_json())
+    assert vectors_key("w/", batch) == vectors_key("w/", moved) != vectors_key("w/", batch_of(2))

@@ -16,6 +16,9 @@ OURS: Final = frozenset({"internal", "embedding-failed", "embedding-unavailable"
 SUPERSEDED = "superseded"
 # The bytes of a presigned upload never came.
 UPLOAD_EXPIRED = "upload-expired"
+# The bytes came to us and not into the bucket.
+STORAGE_UNAVAILABLE: Final = "storage-unavailable"
+NOT_STORED: Final = "The file could not be stored. Send it again."
 
 
 async def mark_ready(tx: Transaction, document: Document, chunk_count: int) -> None:

@@ -32,7 +32,7 @@ class Passwords:
         return None if password is None else await Sealer.of(self._keyring)
 
     async def keep(self, tx: Transaction, document: Document, password: str | None, sealer: Sealer | None) -> None:
-        """Keep the version's password; None: nothing happens."""
+        """Keep the version's password until its text is extracted. Nothing happens after that, nor where one is kept already."""
         if password is not None and sealer is not None:
             sealed = sealer.seal(password.encode(), **_row(tx.principal.tenant_id, document))
             await repository.keep_password(tx, document, sealed)

@@ -78,6 +78,14 @@ UNION
 SELECT w.sequencer FROM atrium.drop_writes w
 WHERE w.tenant_id = %(tenant_id)s AND w.object_key = %(object_key)s
 
+-- name: find_dropped
+-- The living document that has the last write to an object, under whichever name. Sequencers: padded with zeros on the right.
+SELECT d.id FROM atrium.documents d
+JOIN atrium.document_versions v ON v.tenant_id = d.tenant_id AND v.document_id = d.id AND v.version = d.latest_version
+WHERE d.tenant_id = %(tenant_id)s AND d.deleted_at IS NULL AND v.object_key = %(object_key)s
+ORDER BY rpad(lower(v.sequencer), 64, '0') COLLATE "C" DESC
+LIMIT 1
+
 -- name: record_write
 -- The last write to a dropped object, or its deletion (no document, no version).
 INSERT INTO atrium.drop_writes AS w (tenant_id, object_key, sequencer, object_version_id, document_id)
@@ -133,11 +141,12 @@ SELECT pg_advisory_xact_lock(hashtextextended('atrium.turns:' || %(tenant_id)s, 
 
 -- name: take_turns
 -- The next attempt of as many waiting versions as there is room for, the longest waiting first. What nothing has touched for so
--- long takes no room. A version that somebody else is registering now is skipped: its turn comes with that.
+-- long takes no room; what was deleted in the middle does, until its execution has ended. A version that somebody else is registering now is skipped: its turn comes with that.
 WITH busy AS (
     SELECT count(*) AS n FROM atrium.document_versions v
-    JOIN atrium.documents d ON d.tenant_id = v.tenant_id AND d.id = v.document_id AND d.deleted_at IS NULL
+    JOIN atrium.documents d ON d.tenant_id = v.tenant_id AND d.id = v.document_id
     WHERE v.tenant_id = %(tenant_id)s AND v.status IN ('pending', 'processing') AND v.attempts > 0
+      AND (d.deleted_at IS NULL OR v.status = 'processing')
       AND NOT (v.status = 'pending' AND v.waiting_since IS NOT NULL) AND v.updated_at > now() - make_interval(secs => %(stuck)s)),
 due AS (
     SELECT v.document_id, v.version FROM atrium.document_versions v
@@ -155,9 +164,10 @@ RETURNING v.document_id, v.version, v.attempts AS attempt
 -- Versions whose turn came a while ago and whose execution has not begun: perhaps it was never started.
 WITH due AS (
     SELECT v.document_id, v.version FROM atrium.document_versions v
+    JOIN atrium.documents d ON d.tenant_id = v.tenant_id AND d.id = v.document_id AND d.deleted_at IS NULL
     WHERE v.tenant_id = %(tenant_id)s AND v.status = 'pending' AND v.waiting_since IS NULL AND v.attempts > 0
       AND coalesce(v.started_at, v.updated_at) <= now() - make_interval(secs => %(idle)s)
-    FOR UPDATE SKIP LOCKED)
+    FOR UPDATE OF v SKIP LOCKED)
 UPDATE atrium.document_versions v SET started_at = now()
 FROM due WHERE v.tenant_id = %(tenant_id)s AND v.document_id = due.document_id AND v.version = due.version
 RETURNING v.document_id, v.version, v.attempts AS attempt
@@ -188,17 +198,25 @@ ORDER BY v.updated_at
 LIMIT %(limit)s
 
 -- name: missing_uploads
--- Versions whose bytes were to come directly, and did not by then.
+-- Living documents' uploads of which no message came: neither from who was to send them directly, nor after we had put them.
 SELECT v.document_id, v.version FROM atrium.document_versions v
-WHERE v.tenant_id = %(tenant_id)s AND v.status = 'pending' AND v.attempts = 0 AND v.waiting_since IS NULL
-  AND v.upload_expires_at <= now() - make_interval(secs => %(late)s)
-ORDER BY v.upload_expires_at
+JOIN atrium.documents d ON d.tenant_id = v.tenant_id AND d.id = v.document_id AND d.deleted_at IS NULL
+WHERE v.tenant_id = %(tenant_id)s AND v.status = 'pending' AND v.attempts = 0 AND v.waiting_since IS NULL AND v.source = 'api'
+  AND CASE WHEN v.upload_expires_at IS NULL THEN v.updated_at <= now() - make_interval(secs => %(unheard)s)
+           ELSE v.upload_expires_at <= now() - make_interval(secs => %(late)s) END
+ORDER BY coalesce(v.upload_expires_at, v.updated_at)
 LIMIT %(limit)s
 
 -- name: keep_password
--- A sealed password, or null to forget it.
-UPDATE atrium.document_versions SET password = %(password)s::bytea
+-- A sealed password, unless there is one, or the text is extracted already.
+UPDATE atrium.document_versions SET password = coalesce(password, %(password)s::bytea)
 WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s
+  AND status IN ('pending', 'processing') AND (stage IS NULL OR stage IN ('inspecting', 'extracting'))
+
+-- name: forget_password
+-- Of a version.
+UPDATE atrium.document_versions SET password = NULL
+WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s AND password IS NOT NULL
 
 -- name: find_password
 -- The sealed password of a version.
@@ -239,7 +257,7 @@ WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version
 -- The version is published.
 UPDATE atrium.document_versions
 SET status = 'ready', stage = NULL, progress = 1, error_type = NULL, error_detail = NULL, chunk_count = %(chunk_count)s,
-    ready_at = now(), updated_at = now()
+    password = NULL, ready_at = now(), updated_at = now()
 WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s
 
 -- name: serve_version
@@ -252,6 +270,12 @@ WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 UPDATE atrium.document_versions
 SET status = 'failed', error_type = %(error_type)s, error_detail = %(error_detail)s, waiting_since = NULL, password = NULL,
     updated_at = now()
+WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s AND status IN ('pending', 'processing')
+
+-- name: end_deleted
+-- A deleted document's version whose execution has ended.
+UPDATE atrium.document_versions
+SET status = 'failed', error_type = 'superseded', error_detail = 'The document was deleted.', waiting_since = NULL, updated_at = now()
 WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND version = %(version)s AND status IN ('pending', 'processing')
 
 -- name: bury_document
@@ -268,3 +292,9 @@ WHERE tenant_id = %(tenant_id)s AND document_id = %(id)s AND password IS NOT NUL
 -- A tombstone's objects are gone.
 UPDATE atrium.documents SET objects_removed_at = now()
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s AND deleted_at IS NOT NULL
+
+-- name: forget_answers
+-- What questions came to that were asked under an idempotency key, for a replay: it quotes documents. Also of those still
+-- running, which then keep nothing.
+DELETE FROM atrium.idempotency_keys
+WHERE tenant_id = %(tenant_id)s AND (route LIKE 'POST %%/rag/%%' OR route LIKE 'POST %%/query%%')

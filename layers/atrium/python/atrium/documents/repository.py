@@ -105,6 +105,12 @@ async def seen_sequencers(tx: Transaction, object_key: str) -> list[str]:
     return [row["sequencer"] for row in rows]
 
 
+async def find_dropped(tx: Transaction, object_key: str) -> UUID | None:
+    """The living document whose latest version holds the last write to that object, wherever it is now."""
+    row = await tx.fetch_one(_queries.find_dropped, tenant_id=tx.principal.tenant_id, object_key=object_key)
+    return None if row is None else row["id"]
+
+
 async def record_write(
     tx: Transaction, object_key: str, sequencer: str, *, object_version_id: str = "", document_id: UUID | None = None
 ) -> None:
@@ -185,15 +191,20 @@ async def stuck_versions(tx: Transaction, idle: float, limit: int) -> list[tuple
     return [(row["document_id"], row["version"]) for row in rows]
 
 
-async def missing_uploads(tx: Transaction, late: float, limit: int) -> list[tuple[UUID, int]]:
-    """Versions whose direct upload ended `late` seconds ago or earlier without an object."""
-    rows = await tx.fetch_all(_queries.missing_uploads, tenant_id=tx.principal.tenant_id, late=late, limit=limit)
+async def missing_uploads(tx: Transaction, late: float, unheard: float, limit: int) -> list[tuple[UUID, int]]:
+    """Versions of whose bytes nothing was heard until `late` seconds after their form expired, or `unheard` after their row."""
+    rows = await tx.fetch_all(_queries.missing_uploads, tenant_id=tx.principal.tenant_id, late=late, unheard=unheard, limit=limit)
     return [(row["document_id"], row["version"]) for row in rows]
 
 
-async def keep_password(tx: Transaction, document: Document, sealed: bytes | None) -> None:
-    """Keep a sealed password for the version's extraction; None forgets it."""
+async def keep_password(tx: Transaction, document: Document, sealed: bytes) -> None:
+    """Keep a sealed password for the version's extraction; nothing when that has passed, or another is kept."""
     await tx.execute(_queries.keep_password, **_version_key(tx, document), password=sealed)
+
+
+async def forget_password(tx: Transaction, document: Document) -> None:
+    """Forget the version's sealed password."""
+    await tx.execute(_queries.forget_password, **_version_key(tx, document))
 
 
 async def find_password(tx: Transaction, document: Document) -> bytes | None:
@@ -248,9 +259,15 @@ async def set_failed(tx: Transaction, document: Document, error_type: str, detai
     return changed == 1
 
 
+async def end_deleted(tx: Transaction, document: Document) -> None:
+    """No execution works on the deleted document's version any more."""
+    await tx.execute(_queries.end_deleted, **_version_key(tx, document))
+
+
 async def bury(tx: Transaction, document: Document) -> bool:
-    """Leave a tombstone; False when there is one."""
+    """Leave a tombstone, and no answer that may quote the document; False when there is one."""
     await tx.execute(_queries.forget_passwords, **_key(tx, document.id))
+    await tx.execute(_queries.forget_answers, tenant_id=tx.principal.tenant_id)
     return await tx.execute(_queries.bury_document, **_key(tx, document.id)) == 1
 
 

@@ -47,6 +47,8 @@ class ReprocessingService:
         sealer = await self._passwords.sealer(how.password)
         async with self._database.transaction(principal) as tx:
             document = await self._ask(tx, document_id, how, idle)
+            if how.password is not None:  # a stuck attempt may have left one, perhaps the wrong one
+                await repository.forget_password(tx, document)
             await self._passwords.keep(tx, document, how.password, sealer)
             detail = {"version": document.version.number}
             await record(

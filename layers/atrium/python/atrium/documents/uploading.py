@@ -19,7 +19,6 @@ from atrium.ports.storage import PresignedPost
 
 # A slow line sends 100 MB in this time; the form's signature is good for no longer.
 UPLOAD_SECONDS: Final = 3600
-STORAGE_UNAVAILABLE: Final = "storage-unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,5 +137,5 @@ class UploadService:
             await self._storage.put(version.object_key, data, content_type=version.content_type)
         except Unavailable:
             async with self._database.transaction(principal) as tx:
-                await outcomes.mark_failed(tx, document, STORAGE_UNAVAILABLE, "The file could not be stored. Send it again.")
+                await outcomes.mark_failed(tx, document, outcomes.STORAGE_UNAVAILABLE, outcomes.NOT_STORED)
             raise

@@ -72,6 +72,7 @@ SELECT tenant_id FROM atrium.erasures WHERE finished_at IS NULL ORDER BY request
 -- name: unfinished_tenants
 -- Tenants with something unfinished, whose documents are then looked at one tenant at a time; who has waited longest comes first.
 SELECT v.tenant_id FROM atrium.document_versions v
+JOIN atrium.documents d ON d.tenant_id = v.tenant_id AND d.id = v.document_id AND d.deleted_at IS NULL
 WHERE v.status IN ('pending', 'processing')
 GROUP BY v.tenant_id ORDER BY min(v.updated_at), v.tenant_id
 

@@ -64,7 +64,7 @@ class HousekeepingService:
     def __init__(self, parts: Parts) -> None:
         self._relay = parts.relay_database
         self._erasing = ErasureService(parts.database, parts.storage)
-        upkeep = Upkeep(parts.database, parts.pipeline, parts.settings)
+        upkeep = Upkeep(parts.database, parts.storage, parts.pipeline, parts.settings)
         self._sweep = Sweep(self._relay, parts.database, parts.storage, upkeep)
         self._verbs: dict[Task, Callable[[Budget], Awaitable[dict[str, int]]]] = {
             Task.ERASE: lambda budget: erase(self._relay, self._erasing, budget),

@@ -6,10 +6,11 @@ from atrium.db import Database, Transaction
 from atrium.documents import outcomes, repository
 from atrium.documents.cleanup import remove_objects, remove_remains
 from atrium.documents.ingestion.steps import Step
-from atrium.documents.models import Document, Stage
-from atrium.kernel.errors import NotFound
+from atrium.documents.models import Document, Stage, Status
+from atrium.kernel.errors import NotFound, Unavailable
 from atrium.ports.storage import ObjectStorage
 
+MOST_ATTEMPTS: Final = 5  # that nobody asked for
 # How far a version is when a stage begins, of 1.
 PROGRESS: Final = {
     Stage.INSPECTING: 0.02,
@@ -63,6 +64,32 @@ class Attempts:
             await outcomes.mark_failed(tx, document, outcomes.SUPERSEDED, "A newer version became ready first.")
             return False
         return True
+
+    async def restart(self, step: Step) -> None:
+        """Let the version wait for its next attempt, as this one cannot go on. `Unavailable` after too many."""
+        async with self._database.transaction(step.principal) as tx:
+            document = await repository.lock(tx, step.document_id, step.version)
+            if document is None or not await self.active(tx, step, document):
+                return
+            if document.version.attempts >= MOST_ATTEMPTS:
+                raise Unavailable("What the attempt goes on from is not there.")
+            await repository.retry_version(tx, document, 0)
+
+    async def end(self, step: Step) -> bool:
+        """The attempt's last word; whether nobody will go on from what the version's steps left one another.
+
+        A failed version may be tried again, and a newer attempt is perhaps at work. A deleted document's version is ended: no
+        execution of it runs any more, so it takes no room.
+        """
+        async with self._database.transaction(step.principal) as tx:
+            document = await repository.lock(tx, step.document_id, step.version)
+            if document is None:
+                return True
+            if not document.deleted:
+                return document.version.status is Status.READY or document.version.error_type == outcomes.SUPERSEDED
+            if step.attempt >= document.version.attempts:
+                await repository.end_deleted(tx, document)
+            return True
 
     async def fail(self, step: Step, error_type: str, detail: str) -> None:
         """End the attempt; nothing when it has ended, or its document was deleted."""

@@ -1,14 +1,17 @@
 """What the pipeline's steps leave one another in the bucket: the plan of a version's chunks, its batches, their vectors.
 
-work/{tenant}/{document}/{version}/chunks.json        the plan: model, number of batches, number of chunks
-work/{tenant}/{document}/{version}/batch-00000.json   some of the chunks
-work/{tenant}/{document}/{version}/batch-00000.bin    their vectors, and which content they belong to
+work/{tenant}/{document}/{version}/chunks-001.json    an attempt's plan: model, its batches by name, number of chunks
+work/{tenant}/{document}/{version}/batch-{name}.json   some of the chunks, named by what they say
+work/{tenant}/{document}/{version}/batch-{name}.bin    vectors, named by the content they belong to
+
+Batches of other chunks have other names: whatever else is written meanwhile, what a plan names is what was planned.
 """
 
 import hashlib
 import json
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import batched
 from typing import Any, Final, Self
@@ -19,6 +22,12 @@ from atrium.providers.base import Vectors
 # magic, count, dimensions, SHA-256 of the content
 _HEADER: Final = struct.Struct("<4sII32s")
 _MAGIC: Final = b"AVB1"
+# Of plans and batches. Another number when either is written otherwise: what is in flight is then planned again.
+_FORMAT: Final = 2
+
+
+class Unreadable(Exception):
+    """What a step left is not there, or another release wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +72,10 @@ class Batch:
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
-        """A batch that `to_json` wrote."""
-        raw: dict[str, Any] = json.loads(data)
-        return cls(raw["model"], tuple(_planned(row) for row in raw["chunks"]))
+        """A batch that `to_json` wrote. `Unreadable` for anything else."""
+        with _shape():
+            raw: dict[str, Any] = json.loads(data)
+            return cls(raw["model"], tuple(_planned(row) for row in raw["chunks"]))
 
 
 _FIELDS: Final = PlannedChunk.__slots__
@@ -78,20 +88,33 @@ def _planned(row: list[Any]) -> PlannedChunk:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many chunks and batches a version has, and for which model; written after its batches."""
+    """How many chunks a version has, in which batches, and for which model; written after its batches."""
 
     model: str
-    batches: int
+    batches: tuple[str, ...]
     chunks: int
 
     def to_json(self) -> bytes:
         """The inverse of `from_json`."""
-        return json.dumps({"model": self.model, "batches": self.batches, "chunks": self.chunks}).encode()
+        content = {"format": _FORMAT, "model": self.model, "batches": self.batches, "chunks": self.chunks}
+        return json.dumps(content).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
-        """A plan that `to_json` wrote."""
-        return cls(**json.loads(data))
+        """A plan that `to_json` wrote. `Unreadable` for anything else, such as another release's."""
+        with _shape():
+            raw: dict[str, Any] = json.loads(data)
+            if raw["format"] != _FORMAT:
+                raise ValueError(f"its format is {raw['format']}")
+            return cls(raw["model"], tuple(raw["batches"]), raw["chunks"])
+
+
+@contextmanager
+def _shape() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unreadable(f"not as it is written now: {error!r}") from error
 
 
 def split(model: str, chunks: Sequence[PlannedChunk], size: int) -> Iterator[Batch]:
@@ -100,19 +123,24 @@ def split(model: str, chunks: Sequence[PlannedChunk], size: int) -> Iterator[Bat
         yield Batch(model, batch)
 
 
-def batch_key(prefix: str, number: int) -> str:
-    """Where batch `number` lies."""
-    return f"{prefix}batch-{number:05d}.json"
+def batch_name(data: bytes) -> str:
+    """What a batch is called that was written so."""
+    return hashlib.sha256(data).hexdigest()
 
 
-def vectors_key(prefix: str, number: int) -> str:
-    """Where the vectors of batch `number` lie."""
-    return f"{prefix}batch-{number:05d}.bin"
+def batch_key(prefix: str, name: str) -> str:
+    """Where the batch of that name lies."""
+    return f"{prefix}batch-{name}.json"
 
 
-def plan_key(prefix: str) -> str:
-    """Where the plan lies."""
-    return f"{prefix}chunks.json"
+def vectors_key(prefix: str, batch: Batch) -> str:
+    """Where the vectors of a batch lie: other attempts find them there, as long as the model is given the same."""
+    return f"{prefix}batch-{batch.content_hash.hex()}.bin"
+
+
+def plan_key(prefix: str, attempt: int) -> str:
+    """Where the attempt's plan lies."""
+    return f"{prefix}chunks-{attempt:03d}.json"
 
 
 def pack_vectors(batch: Batch, vectors: Vectors) -> bytes:

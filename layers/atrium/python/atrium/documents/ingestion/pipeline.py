@@ -1,15 +1,15 @@
 """The document pipeline's steps. Each may be killed anywhere and run again, and two attempts at a version may overlap.
 
 A step reads its row, does its work outside any transaction, and writes what it made under keys that depend on nothing
-but the version. A step that has nothing to do any more (document deleted, version ready, failed or overtaken, a newer
-attempt started) ends quietly, and so does every step after it.
+but the version, the attempt and the content. A step that has nothing to do any more (document deleted, version ready,
+failed or overtaken, a newer attempt started) ends quietly, and so does every step after it.
 """
 
 import asyncio
 import logging
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -20,7 +20,7 @@ from atrium.documents.cleanup import remove_work
 from atrium.documents.collections import repository as collections
 from atrium.documents.ingestion import batches
 from atrium.documents.ingestion.attempts import Attempts, reached
-from atrium.documents.ingestion.batches import Plan, PlannedChunk
+from atrium.documents.ingestion.batches import Plan, PlannedChunk, Unreadable
 from atrium.documents.ingestion.recognition import BUDGET_SECONDS, Recognition, Source, TextReader
 from atrium.documents.ingestion.steps import Step, failure_of
 from atrium.documents.ingestion.turns import Turns
@@ -40,6 +40,9 @@ from atrium.retrieval.store import IndexedChunk, PostgresVectorStore, VectorStor
 
 _log: Final = logging.getLogger(__name__)
 SOURCE_MISSING: Final = "source-missing"
+TOO_MANY_CHUNKS: Final = "too-many-chunks"
+# An execution's history ends at 25,000 events, and each batch of 64 takes some of them.
+MAX_CHUNKS: Final = 50_000
 _SKIPPED: Final[dict[str, Any]] = {"skipped": True}
 
 
@@ -62,7 +65,8 @@ class Parts(documents.Parts, Protocol):
 class IngestionService:
     """The verbs of the pipeline's states.
 
-    `batch_size`: how many chunks are embedded by one state; `ocr_seconds`: for how long one begins to read scanned pages.
+    `batch_size`: how many chunks are embedded by one state; `ocr_seconds`: for how long one begins to read scanned pages;
+    `max_chunks`: of one document.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class IngestionService:
         parser: Parser = child,
         batch_size: int = 64,
         ocr_seconds: float = BUDGET_SECONDS,
+        max_chunks: int = MAX_CHUNKS,
     ) -> None:
         self._parts = parts
         self._database = parts.database
@@ -80,6 +85,7 @@ class IngestionService:
         self._store = store or PostgresVectorStore()
         self._parser = parser
         self._batch_size = batch_size
+        self._max_chunks = max_chunks
         self._attempts = Attempts(parts.database, parts.storage)
         self._passwords = Passwords(parts.database, parts.keyring)
         settings = parts.settings
@@ -117,7 +123,10 @@ class IngestionService:
         work = Work.of(self._storage, step)
         async with self._source(document) as (path, name, _):
             source = Source(path, name, document.version.content_type, password)
-            extracted, left = await self._recognition.extract(step, work, source)
+            try:
+                extracted, left = await self._recognition.extract(step, work, source)
+            except Unreadable as error:  # pages that were read are gone: the document was deleted, most likely
+                return await self._again(step, Stage.EXTRACTING, error)
         if left:
             return {"pages_left": left}
         await work.put_extracted(extracted)
@@ -139,24 +148,35 @@ class IngestionService:
         if document is None:
             return {"batches": []}
         work = Work.of(self._storage, step)
+        try:
+            plan = await self._plan(step, document, work)
+        except Unreadable as error:
+            return await self._again(step, Stage.CHUNKING, error) | {"batches": []}
+        await self._attempts.begin(step, Stage.CHUNKING)
+        return {"batches": list(range(len(plan.batches)))}
+
+    async def _plan(self, step: Step, document: Document, work: Work) -> Plan:
+        """The attempt's plan: the one that it has, whatever has been changed since, or a new one."""
+        with suppress(Unreadable):
+            return await work.get_plan()
         extracted = await work.get_extracted()
         model, options = await self._way(step, document)
         embedder = await self._parts.embedder(model)
         language, chunks = await asyncio.to_thread(_planned, document, extracted, embedder, options)
         if not chunks:
             raise IngestionFailed(FailureKind.EMPTY_TEXT, "No text was found in the document.")
+        if len(chunks) > self._max_chunks:
+            detail = f"The document makes {len(chunks):,} chunks; at most {self._max_chunks:,} are indexed."
+            raise IngestionFailed(TOO_MANY_CHUNKS, detail)
         async with self._database.transaction(step.principal) as tx:
             await repository.set_language(tx, document, language)
-        parts = list(batches.split(model, chunks, self._batch_size))
-        await work.put_plan(Plan(model, len(parts), len(chunks)), parts)
-        await self._attempts.begin(step, Stage.CHUNKING)
-        return {"batches": list(range(len(parts)))}
+        return await work.put_plan(model, list(batches.split(model, chunks, self._batch_size)))
 
     async def _way(self, step: Step, document: Document) -> tuple[str, ChunkingOptions]:
         """The embedding model of the document's collection, and how this version is cut."""
         async with self._database.transaction(step.principal) as tx:
             # Extraction has ended, and its answer has arrived: until then it may have to be repeated.
-            await repository.keep_password(tx, document, None)
+            await repository.forget_password(tx, document)
             await collections.enter(tx, document.collection, self._parts.settings.embedding_model)
             model, options = await collections.way(tx, document.collection)
         own = document.version.chunking
@@ -167,20 +187,40 @@ class IngestionService:
         if await self._attempts.begin(step, Stage.EMBEDDING) is None:
             return _SKIPPED
         work = Work.of(self._storage, step)
-        plan, batch = await work.get_plan(), await work.get_batch(number)
-        found = await work.find_vectors(number, batch)
+        try:
+            plan = await work.get_plan()
+            batch = await work.get_batch(plan.batches[number])
+        except Unreadable as error:
+            return await self._again(step, Stage.EMBEDDING, error)
+        found = await work.find_vectors(batch)
         if found is None:
             embedder = await self._parts.embedder(batch.model)
             vectors = await embedder.embed(batch.inputs, "document")
-            await work.put_vectors(number, batch, vectors)
-        await self._attempts.begin(step, Stage.EMBEDDING, reached(Stage.EMBEDDING, (number + 1) / plan.batches))
+            await work.put_vectors(batch, vectors)
+        await self._attempts.begin(step, Stage.EMBEDDING, reached(Stage.EMBEDDING, (number + 1) / len(plan.batches)))
         return {"batch": number, "embedded": found is None}
+
+    async def _again(self, step: Step, stage: Stage, error: Unreadable) -> dict[str, Any]:
+        """What the attempt goes on from is not there, or another release wrote it: the next attempt makes it anew.
+
+        Nothing happens when this one has ended meanwhile, and what it left was removed.
+        """
+        if await self._attempts.begin(step, stage) is not None:
+            _log.warning("another attempt plans anew: %s", error)
+            await self._attempts.restart(step)
+        return _SKIPPED
 
     async def publish(self, step: Step) -> dict[str, Any]:
         """Make the version what search serves, and remove the older one's chunks, in one transaction; then it is others' turn."""
         document = await self._attempts.begin(step, Stage.PUBLISHING)
-        published = document is not None and await self._publish(step)
-        await self._remove_work(step)
+        published = False
+        if document is not None:
+            try:
+                published = await self._publish(step)
+            except Unreadable as error:
+                await self._again(step, Stage.PUBLISHING, error)
+        if await self._attempts.end(step):
+            await self._remove_work(step)
         await self._turns.start_waiting(step.tenant_id)
         return {"published": published}
 
@@ -212,6 +252,7 @@ class IngestionService:
         """End the attempt with what the state machine caught, told to the owner as far as it is theirs; it is others' turn."""
         error_type, detail = failure_of(error)
         await self._attempts.fail(step, error_type, detail)
+        await self._attempts.end(step)
         await self._turns.start_waiting(step.tenant_id)
         return {"failed": error_type}
 

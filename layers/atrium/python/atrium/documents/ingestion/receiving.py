@@ -95,6 +95,7 @@ class ReceivingService:
             known = await repository.tenant_exists(tx)
             erased = not known and await is_erased(tx)
             stale = await is_stale(tx, event.key, event.sequencer)
+            registered = event.sequencer in await repository.seen_sequencers(tx, event.key)
         if erased:
             await self._storage.delete(event.key)
             return Receipt.GONE
@@ -103,10 +104,11 @@ class ReceivingService:
         if stale:
             return Receipt.STALE
         event, size = await self._look(event)
-        return Receipt.GONE if size is None else await self._register(key, event, size)
+        return Receipt.GONE if size is None else await self._register(key, event, size, hashed=not registered)
 
-    async def _register(self, key: DropKey, event: ObjectCreated, size: int) -> Receipt:
-        candidate = await self._candidate(key, event, size)
+    async def _register(self, key: DropKey, event: ObjectCreated, size: int, *, hashed: bool) -> Receipt:
+        """`hashed`: a write that is registered is known by its sequencer, and not read again."""
+        candidate = await self._candidate(key, event, size, hashed=hashed and size <= self._document_limit)
         try:
             async with self._database.transaction(worker(key.tenant_id)) as tx:
                 registration = await register(tx, candidate, new_id())
@@ -116,15 +118,15 @@ class ReceivingService:
         await self._turns.start(key.tenant_id, admitted.dues)
         return admitted.receipt
 
-    async def _candidate(self, key: DropKey, event: ObjectCreated, size: int) -> Candidate:
-        """What the object holds; one that is too large is registered without being read."""
+    async def _candidate(self, key: DropKey, event: ObjectCreated, size: int, *, hashed: bool) -> Candidate:
+        """What the object holds; only to be `hashed` it is read."""
         return Candidate(
             name=key.name,
             collection=key.collection,
             source=Source.DROP,
             content_type=UNKNOWN_TYPE,
             size=size,
-            sha256=await self._hash(event) if size <= self._document_limit else None,
+            sha256=await self._hash(event) if hashed else None,
             created_by=worker(key.tenant_id).subject,
             object_key=event.key,
             object_version_id=event.version_id,
@@ -169,12 +171,14 @@ class ReceivingService:
         async with self._database.transaction(principal) as tx:
             if not await repository.tenant_exists(tx):
                 return Receipt.REJECTED
-            document = await repository.lock_named(tx, key.collection, key.name)
+            # Under whichever name: it may have been renamed or moved since.
+            found = await repository.find_dropped(tx, event.key)
+            document = None if found is None else await repository.lock(tx, found)
             if await is_stale(tx, event.key, event.sequencer):
                 return Receipt.STALE
             await repository.record_write(tx, event.key, event.sequencer)
             # What came through the API since is not the folder's.
-            if document is None or document.version.object_key != event.key:
+            if document is None or document.deleted or document.version.object_key != event.key:
                 return Receipt.UNCHANGED
             await self._deletions.bury(tx, document)
         await self._deletions.clear(principal, document)

@@ -1,7 +1,7 @@
 """The scanned pages of a document, read one by one: as many in one invocation as its time allows, the rest in the next.
 
 Each page's result is an object of its own, written when the page is read, and a page that has one is not read again: an
-invocation may be killed anywhere, and two may overlap.
+invocation may be killed anywhere, and two may overlap. Only a page that could not be read is tried again, by the next attempt.
 """
 
 import asyncio
@@ -95,7 +95,7 @@ class Recognition:
         if len(pages) > self._max_pages:
             detail = f"{len(pages):,} pages of the document are scans; at most {self._max_pages:,} are read."
             raise failed(FailureKind.TOO_MANY_SCANNED_PAGES, detail)
-        done = await work.recognised_numbers()
+        done = await work.recognised()
         todo = [number for number in pages if number not in done]
         run = _Run(step, work, source, iter(todo), time.monotonic() + self._seconds, len(pages), len(todo))
         try:
