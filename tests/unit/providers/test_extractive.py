@@ -104,3 +104,14 @@ async def test_the_question_falls_back_to_the_last_user_message() -> None:
 )
 def test_stems_of_one_word_meet(one: str, other: str) -> None:
     assert stem(one) == stem(other)
+
+
+async def test_a_row_is_found_by_its_section_and_its_tables_header_though_prose_stands_between() -> None:
+    passage = (
+        "Severity and response times\n\nThe duty manager assigns a severity at once. The response time runs from that moment.\n\n"
+        "Severity | What it means | First response | On site\nS1 | Danger to people | 15 minutes | 4 hours\n"
+        "S2 | It has stopped | 1 hour | next working day\n\nEscalation\n\n"
+        "An S1 incident that is not resolved after two hours is escalated to the head of operations."
+    )
+    ranked = await ExtractiveChat().choose("What is the first response time for an S1 incident?", [Passage(1, passage)])
+    assert ranked[0].text == "S1 | Danger to people | 15 minutes | 4 hours"

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from atrium.providers.sentences import CELL
+
 _WORD: Final = re.compile(r"\w+(?:[.,]\d+)*")
 _STOP_WORDS: Final = """
 a about after all also am an and any are as at be been before being but by can could did do does doing done for from
@@ -75,16 +77,21 @@ def is_heading(sentence: str) -> bool:
     return len(sentence) <= _LONGEST_HEADING and sentence[-1:].isalpha() and not re.search(r"\d|[.!?:;]\s", sentence)
 
 
-def _contexts(passage: Sequence[str]) -> Iterator[list[str]]:
-    """For each sentence the terms of the headings, or the header row, that it stands under."""
-    above: list[str] = []
+def _contexts(passage: Sequence[str]) -> Iterator[list[list[str]]]:
+    """For each sentence the terms of each heading that it stands under, and of its table's header row."""
+    section: list[list[str]] = []
+    header: list[list[str]] = []
     inside = True
     for sentence in passage:
-        heading = is_heading(sentence)
-        if heading:
-            above = [*([] if inside else above), *terms(sentence)]
+        heading, row = is_heading(sentence), CELL in sentence
+        if heading and row:
+            header = [terms(sentence)]  # a table stands in its section as the prose before it does
+        elif heading:
+            section, header = [*([] if inside else section), terms(sentence)], []
+        elif not row:
+            header = []
         inside = not heading
-        yield above
+        yield section + header
 
 
 class Relevance:
@@ -116,9 +123,12 @@ class Relevance:
         """Its own words and its heading's, words in the question's order, the kind of answer wanted, its passage's subject."""
         found = self._sentences[passage][sentence]
         own = self.covered(found)
-        above = CONTEXT * (self.covered([*found, *self._contexts[passage][sentence]]) - own)
+        context = self._contexts[passage][sentence]
+        above = CONTEXT * (self.covered([*found, *(term for line in context for term in line)]) - own)
         pairs = set(pairwise(self._question.terms))
-        adjacent = len(pairs & set(pairwise(found))) / max(1, len(pairs))
+        here = pairs & set(pairwise(found))
+        over = {pair for line in context for pair in pairwise(line)} & pairs - here
+        adjacent = (len(here) + CONTEXT * len(over)) / max(1, len(pairs))
         return own + above + ADJACENT * adjacent + ANSWER_TYPE * self._fits(text) * bool(own) + PASSAGE * self.passage(passage)
 
     def _fits(self, text: str) -> float:

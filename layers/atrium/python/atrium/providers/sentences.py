@@ -26,7 +26,7 @@ _NEXT: Final = re.compile(r"\s*+(\S?)")
 _SHORT_LINE: Final = 48
 _LOOK_BACK: Final = 12
 # How extractors separate the cells of a row; and how a row of a table without lines begins: with a code or a number.
-_CELL: Final = " | "
+CELL: Final = " | "
 _ROW: Final = re.compile(r"\w*\d")
 
 
@@ -70,6 +70,6 @@ def _wraps(text: str, at: int) -> bool:
     """Whether the line that ends here is a piece of prose that goes on in the next, not a heading, an item or a row."""
     line = text[text.rfind("\n", 0, at) + 1 : at].rstrip()
     following = text[at + 1 : at + 1 + _LOOK_BACK].lstrip()
-    if _CELL in line or line.endswith((":", ";")):
+    if CELL in line or line.endswith((":", ";")):
         return False
     return following[:1].islower() or (len(line) >= _SHORT_LINE and not _ROW.match(following))
