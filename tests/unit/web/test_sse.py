@@ -149,3 +149,10 @@ async def test_the_source_runs_in_one_task() -> None:
 
     await collect(source())
     assert len(tasks) == 1
+
+
+def test_a_frame_of_json_is_one_line_for_every_reader() -> None:
+    said = {"text": "a\u2028b\u2029c\x85d\ne"}
+    frame = Event("token", said).frame().decode()
+    assert len(frame.splitlines()) == 3
+    assert json.loads(frame.splitlines()[1].removeprefix("data: ")) == said

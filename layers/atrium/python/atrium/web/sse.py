@@ -27,6 +27,8 @@ CONTENT: Final[dict[str, Any]] = {
 }
 _PING: Final = b": ping\n\n"
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+# Some readers end a line at these too. In JSON they stand in strings only, where they may be escaped.
+_LINE_ENDS: Final = {place: f"\\u{place:04x}" for place in (0x85, 0x2028, 0x2029)}
 _LOG: Final = logging.getLogger("atrium.web")
 
 
@@ -39,11 +41,15 @@ class Event:
 
     def frame(self) -> bytes:
         """The bytes on the wire; a text with newlines becomes several `data:` lines."""
-        text = self.data if isinstance(self.data, str) else json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
+        text = self.data if isinstance(self.data, str) else _json(self.data)
         # A reader ends a line at CR, LF or CRLF alike; it joins data lines by LF.
         lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         head = f"event: {self.name}\n" if self.name else ""
         return (head + "".join(f"data: {line}\n" for line in lines) + "\n").encode()
+
+
+def _json(data: object) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_LINE_ENDS)
 
 
 class EventStream(StreamingResponse):
