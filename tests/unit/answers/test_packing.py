@@ -7,8 +7,10 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atrium.answers.budget import count_tokens
 from atrium.answers.models import Source
 from atrium.answers.packing import pack
+from atrium.answers.prompting import messages
 from atrium.retrieval.models import Hit
 from tests.unit.answers.test_citations import source
 
@@ -83,3 +85,25 @@ def _same(shown: Source, start: int, end: int) -> None:
     assert all(shown.between(*place) == STORED[slice(*place)] for place in places)
     assert all(first[1] <= second[0] for first, second in pairwise(places))
     assert all(shown.page_at(place[0]) == 3 for place in places)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 400), min_size=1, max_size=4), name=st.integers(1, 1024),
+    cjk=st.booleans(), tokens=st.integers(0, 600),
+)  # fmt: skip
+def test_what_a_model_is_shown_never_overflows_its_room(sizes: list[int], name: int, cjk: bool, tokens: int) -> None:
+    given_hits = [
+        replace(
+            source(number, "word " * size).parts[0], document_name=("文" if cjk else "n ") * name, document_id=UUID(int=number)
+        )
+        for number, size in enumerate(sizes, 1)
+    ]
+    packed = pack(given_hits, tokens, count_tokens)
+    shown = messages("", packed.sources)[1].content.removesuffix("\n\nQuestion: ")
+    assert count_tokens(shown) <= tokens if packed.sources else shown == ""
+
+
+def test_a_document_of_the_longest_name_is_shown_to_the_smallest_model() -> None:
+    named = replace(source(1, "word " * 300).parts[0], document_name="文" * 341)
+    (shown,) = pack([named], 256, count_tokens).sources
+    assert len(shown.text) > 50

@@ -6,9 +6,11 @@ from itertools import groupby
 from typing import Final
 
 from atrium.answers.models import Source
+from atrium.kernel.invisible import visible
 from atrium.retrieval.models import Hit
 
 _FRAME: Final = 50  # tokens of the tags around a passage, without its document's name
+_NAME: Final = 120  # characters of a document's name that the model is shown: a name may be longer than a small window
 # Between neighbours there is white space that neither has; more may be a passage that was not found.
 _NEIGHBOURLY: Final = 2
 
@@ -24,19 +26,26 @@ class Packed:
 def pack(hits: Sequence[Hit], tokens: int, count: Callable[[str], int]) -> Packed:
     """As many whole passages as fit into `tokens`, the best first; neighbours in one document become one source.
 
-    Where not even one fits, the best is cut to what does.
+    Where not even one fits, the best is cut to what does; none where there is no room for a character of it.
     """
     chosen: list[Hit] = []
     for hit in hits:
-        cost = count(hit.text) + count(hit.document_name) + _FRAME
+        cost = count(hit.text) + count(shown_name(hit)) + _FRAME
         if cost <= tokens:
             chosen.append(hit)
             tokens -= cost
     dropped = len(hits) - len(chosen)
     if hits and not chosen:
-        chosen = [_cut(hits[0], tokens - count(hits[0].document_name) - _FRAME, count)]
+        room = tokens - count(shown_name(hits[0])) - _FRAME
+        chosen = [_cut(hits[0], room, count)] if count(hits[0].text[:1]) <= room else []
     runs = sorted(_runs(chosen), key=lambda run: min(map(chosen.index, run)))
     return Packed(tuple(Source(marker, tuple(run)) for marker, run in enumerate(runs, 1)), dropped)
+
+
+def shown_name(hit: Hit) -> str:
+    """A document's name as it stands in the frame of its passage."""
+    name = visible(hit.document_name).replace('"', "'").replace("<", "‹").replace(">", "›").replace("\n", " ")
+    return name if len(name) <= _NAME else name[: _NAME - 1] + "…"
 
 
 def _runs(hits: Sequence[Hit]) -> list[list[Hit]]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from atrium.answers.models import Source
+from atrium.answers.packing import shown_name
 from atrium.answers.wording import LANGUAGE_NAMES, no_answer
 from atrium.kernel.invisible import visible
 from atrium.providers.base import Message
@@ -43,5 +44,4 @@ def messages(question: str, sources: Sequence[Source], language: str = "") -> tu
 def _passage(source: Source, nonce: str) -> str:
     hit = source.parts[0]
     page = f' page="{hit.page_from}"' if hit.page_from is not None else ""
-    name = visible(hit.document_name).replace('"', "'").replace("<", "‹").replace(">", "›").replace("\n", " ")
-    return f'<passage-{nonce} document="{name}"{page}>\n[{source.marker}] {visible(source.text)}\n</passage-{nonce}>'
+    return f'<passage-{nonce} document="{shown_name(hit)}"{page}>\n[{source.marker}] {visible(source.text)}\n</passage-{nonce}>'
