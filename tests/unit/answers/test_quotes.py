@@ -111,6 +111,12 @@ def test_whatever_is_found_says_the_same(text: str, quote: str) -> None:
         ("", "anything"),
         ("…", "anything … else"),
         ("***", "***"),
+        ("5 percent", "of < 5 percent"),
+        ("5 percent", "of >5 percent"),
+        ("500 people", "about ~500 people"),
+        ("1,200 thousand", "a result of -1,200 thousand"),
+        ("1,200 in thousands", "Result | (1,200) in thousands"),
+        ("1,200", "Result | (1,200)"),
     ],
 )
 def test_what_means_something_else_is_not_found(quote: str, text: str) -> None:
@@ -120,6 +126,9 @@ def test_what_means_something_else_is_not_found(quote: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("quote", "text", "found"),
     [
+        ("< 5 percent", "of < 5 percent", "< 5 percent"),
+        ("(1,200) in thousands", "Result | (1,200) in thousands", "1,200) in thousands"),
+        ("2024", "In that year (2024) it was", "2024"),
         ("an exact quote", "This is an exact quote, here", "an exact quote"),
         ("an example of", "We give an exam-\nple of this", "an exam-\nple of"),
         ("a well-known fact", "It is a well-\nknown fact", "a well-\nknown fact"),
@@ -181,3 +190,23 @@ def test_a_quote_of_marks_and_spaces_is_read_once(hole: str) -> None:
     begun = perf_counter()
     locate_parts(f"a{hole}abcd", "What is quoted: abcd.")
     assert perf_counter() - begun < 3
+
+
+@pytest.mark.parametrize(
+    ("quote", "text"),
+    [
+        ("The defendant was … guilty of fraud", "The defendant was found not guilty of fraud."),
+        ("The pump may … be opened", "The pump may under pressure never be opened."),
+        ("he did … pay the rent", "he surely did, though he couldn’t work, pay the rent"),
+        ("Der Vertrag ist … gültig", "Der Vertrag ist laut Gericht nicht gültig."),
+        ("il est … coupable", "il est, et n'a pas été, coupable"),
+        ("合同是……有效的合同", "合同是不有效的合同"),
+        (
+            "Refunds are paid … for every claim",
+            "Refunds are paid. " + "It is said. " * 50 + "It is so for every claim.",
+        ),
+        ("Refunds are paid … for every claim", "Refunds are paid " + "x" * 6000 + " for every claim."),
+    ],
+)
+def test_what_an_ellipsis_leaves_out_turns_nothing_around(quote: str, text: str) -> None:
+    assert locate_parts(quote, text) == []

@@ -13,6 +13,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final
 
+from atrium.providers.sentences import sentence_ends
+
 Span = tuple[int, int]
 
 MIN_WEIGHT: Final = 4  # letters and digits, ideographs counting double: less proves nothing
@@ -32,6 +34,27 @@ _SKIPPED: Final = re.compile(
 )
 _EDGE: Final = frozenset("\"'*_.,;:!?()[]")  # what no quote is about, at its ends
 _ELLIPSIS: Final = re.compile(r"\[\s*+(?:\.{3}|…)\s*+\]|\.{3,}+|…")
+
+# What an ellipsis may leave out, in characters, and in one sentence.
+_GAP: Final = 200
+_FAR: Final = 1000
+_WORD: Final = re.compile(r"[^\W\d_]++(?:['’][^\W\d_]++)*+")
+# Words that turn a statement around, in the languages most asked for.
+_DENIAL_WORDS: Final = """
+no not never none nobody nothing nor neither without cannot false denied denies fails failed hardly barely
+nicht kein keine keiner keinem keinen keines nie niemals niemand nichts weder ohne kaum
+ne pas jamais aucun aucune rien personne sans ni nunca ningún ninguno ninguna nada nadie sin tampoco
+não nem nenhum nenhuma sem ninguém non mai nessun nessuno nessuna niente nulla né senza
+niet geen nooit niets niemand zonder noch nigdy żaden żadna żadne bez ani
+не ни нет никогда никто ничто ничего без нельзя ні немає
+inte ej aldrig ingen inget inga utan ikke aldri intet uden uten değil yok asla hiç hiçbir olmadan
+لا ليس ليست لم لن ما غير بدون לא אין בלי مگر نه نیست नहीं न मत बिना
+"""
+_DENIALS: Final = frozenset(_DENIAL_WORDS.split())
+_DENIALS_UNSPACED: Final = ("不", "没", "沒", "无", "無", "非", "未", "ない", "なかっ", "ません", "않", "없", "아니", "ไม่")
+
+_ACCOUNTED: Final = re.compile(r"\((\d[\d.,' ]{0,30}+)\)")
+_YEAR: Final = re.compile(r"(?:1[5-9]|20)\d\d|\d{1,2}")  # "(2024)", "(3)": a year, an item
 
 
 class _BrokenLine(Enum):
@@ -56,14 +79,18 @@ def locate(quote: str, text: str) -> Span | None:
     Whole words and numbers only: "legal" is not quoted from "illegal", nor "5" from "-5", "5.7" or "5%".
     """
     for broken in _BrokenLine:
-        wanted = _trimmed(_fold(quote, broken).text)
-        if weight(wanted) >= MIN_WEIGHT and (found := _search(wanted, _fold(text, broken))):
+        whole = _fold(quote, broken).text
+        wanted = _trimmed(whole)
+        if weight(wanted) >= MIN_WEIGHT and (found := _search(wanted, _fold(text, broken), bracketed="(" in whole[:2])):
             return found
     return None
 
 
 def locate_parts(quote: str, text: str) -> list[Span]:
-    """The spans of a quote, in order: several where it leaves something out ("a … b"); none when any part is not there."""
+    """The spans of a quote, in order: several where it leaves something out ("a … b"); none when any part is not there.
+
+    What is left out is short, or in one sentence, and holds no word that denies: it could turn what is quoted around.
+    """
     if whole := locate(quote, text):
         return [whole]
     spans: list[Span] = []
@@ -71,11 +98,23 @@ def locate_parts(quote: str, text: str) -> list[Span]:
         if not _trimmed(part):
             continue
         after = spans[-1][1] if spans else 0
-        found = locate(part, text[after:])
-        if found is None:
+        found = locate(part, text[after : after + _FAR + len(part)] if spans else text)
+        if found is None or (spans and not _may_be_left_out(text, after, after + found[0])):
             return []
         spans.append((found[0] + after, found[1] + after))
     return spans
+
+
+def _may_be_left_out(text: str, start: int, end: int) -> bool:
+    gap = text[start:end]
+    if any(_denies(word) for word in _WORD.findall(gap)) or any(each in gap for each in _DENIALS_UNSPACED):
+        return False
+    return len(gap) <= _GAP or next(sentence_ends(text, start, end), None) is None
+
+
+def _denies(word: str) -> bool:
+    folded = word.casefold().replace("’", "'")
+    return folded in _DENIALS or folded.startswith("n'") or folded.endswith("n't")
 
 
 def _trimmed(text: str) -> str:
@@ -90,11 +129,11 @@ def _trimmed(text: str) -> str:
     return text[start:end]
 
 
-def _search(wanted: str, folded: _Folded) -> Span | None:
+def _search(wanted: str, folded: _Folded, *, bracketed: bool) -> Span | None:
     start = folded.text.find(wanted)
     while start >= 0:
         end = start + len(wanted)
-        if _is_whole(folded.text, start, end):
+        if _is_whole(folded.text, start, end) and (bracketed or not _is_accounted(folded.text, start)):
             return folded.places[start], folded.places[end - 1] + 1
         start = folded.text.find(wanted, start + 1)
     return None
@@ -116,7 +155,7 @@ def _stands_alone(character: str) -> bool:
 
 def _is_whole(text: str, start: int, end: int) -> bool:
     """Whether no word or number goes on beyond the span, on either side."""
-    before, after = text[max(0, start - 2) : start][::-1], text[end : end + 2]
+    before, after = text[max(0, start - 3) : start][::-1], text[end : end + 2]
     if _same_word(text[start], before) or _same_word(text[end - 1], after):
         return False
     return not (text[start].isdigit() and _in_number_before(before)) and not (text[end - 1].isdigit() and _in_number_after(after))
@@ -129,7 +168,16 @@ def _same_word(edge: str, beyond: str) -> bool:
     return (beyond[0].isalnum() and not _stands_alone(beyond[0])) or unicodedata.combining(beyond[0]) > 0
 
 
+def _is_accounted(text: str, start: int) -> bool:
+    """Whether the number at `start` stands in brackets, as accounts write a loss: "(1,200)"."""
+    around = _ACCOUNTED.match(text, start - 1) if start and text[start].isdigit() else None
+    return around is not None and not _YEAR.fullmatch(around[1])
+
+
 def _in_number_before(before: str) -> bool:
+    nearest = before.lstrip(" ")[:1]
+    if nearest in {"<", ">", "~", "≤", "≥", "±", "≈"}:
+        return True
     if before[:1] == "-":
         return not before[1:2].isalnum()  # a sign, not a range or a compound
     return before[:1] in {".", ","} or (before[:1] in {":", "/"} and before[1:2].isdigit())
