@@ -20,6 +20,7 @@ from atrium.providers.credentials import Credentials
 from atrium.providers.extractive import ExtractiveChat
 from atrium.retrieval.service import RetrievalService
 from functions.auth.app import create_app as create_auth
+from functions.documents.app import create_app as create_documents
 from functions.rag.app import create_app as create_rag
 from tests.factories.auth import UNLIMITED, LocalRuntime, WholeApi, bearer, client, register
 from tests.factories.retrieval import MODEL, FixedEmbedder
@@ -120,6 +121,7 @@ class Api:
 async def api(settings: Settings, database: Database, models: Models) -> AsyncIterator[Api]:
     runtime = LocalRuntime(settings, database, **UNLIMITED)
     runtime.__dict__["chat_model"] = models.of
-    app = WholeApi({"auth": create_auth(runtime), "rag": create_rag(runtime)}, nowhere="rag")
+    areas = {"auth": create_auth(runtime), "documents": create_documents(runtime), "rag": create_rag(runtime)}
+    app = WholeApi(areas, nowhere="rag")
     async with client(app) as http:
         yield Api(http, await register(http), await register(http, "bob@example.com", "Other"), runtime)

@@ -22,6 +22,11 @@ ROUTES = [
     ("/rag/search", {"query": "refunds"}), ("/rag/query", QUESTION), ("/query", QUESTION), ("/query/sync", QUESTION),
 ]  # fmt: skip
 
+VERSION = """
+INSERT INTO atrium.document_versions (tenant_id, document_id, version, source, object_key, content_type, size, status)
+VALUES (%(tenant)s, %(document)s, 1, 'api', %(document)s::text, 'text/plain', 1, 'ready')
+"""
+
 
 def frames(text: str) -> list[tuple[str | None, str]]:
     """(event, data) of each frame, as a browser reads them."""
@@ -389,3 +394,21 @@ async def test_the_same_question_with_a_key_is_answered_once(api: Api, database:
     assert again.headers["Idempotency-Replayed"] == "true"
     assert again.json() == first.json()
     assert len(openai.requests) == 1
+
+
+@pytest.mark.parametrize(("path", "body"), [route for route in ROUTES if route[0] != "/query"])
+async def test_a_replay_does_not_give_a_deleted_documents_text(
+    api: Api, database: Database, path: str, body: dict[str, Any]
+) -> None:
+    document = await publish(database, api.principal, [REFUNDS])
+    async with database.transaction(api.principal) as tx:
+        await tx.execute(VERSION, tenant=api.principal.tenant_id, document=document)
+    key = {"Idempotency-Key": "once"}
+    assert "14 days" in (await api.post(path, body, **key)).text
+
+    deleted = await api.http.delete(f"/api/v1/documents/{document}", headers=bearer(api.session))
+    again = await api.post(path, body, **key)
+
+    assert deleted.status_code == 204, deleted.text
+    assert "Idempotency-Replayed" not in again.headers
+    assert "14 days" not in again.text
