@@ -82,6 +82,15 @@ class Settings(BaseModel):
     models: str = Field(default="", pattern=r"^$|^\s*\{")
     openai_base_url: str = "https://api.openai.com/v1"
 
+    # A model that looks once more at what a search with `rerank` found: `local/relevance`. Empty: none.
+    reranker: str = ""
+    # Chunks of a tenant in one embedding space from which on it gets a vector index of its own.
+    index_threshold: int = Field(default=20_000, ge=1)
+    # Requests a second per user or key, and per tenant; a minute per address, on routes without credentials.
+    rate_limit_principal: int = Field(default=50, ge=1)
+    rate_limit_tenant: int = Field(default=200, ge=1)
+    rate_limit_public: int = Field(default=20, ge=1)
+
     # Scanned pages of one document that OCR reads; 0: none.
     ocr_max_pages: int = Field(default=500, ge=0, le=2000)
 

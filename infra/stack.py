@@ -114,6 +114,11 @@ def _environment(
         "OPENAI_BASE_URL": settings.openai_base_url,
         "MODELS": settings.models,
         "OCR_MAX_PAGES": str(settings.ocr_max_pages),
+        "RERANKER": settings.reranker,
+        "INDEX_THRESHOLD": str(settings.index_threshold),
+        "RATE_LIMIT_PRINCIPAL": str(settings.rate_limit_principal),
+        "RATE_LIMIT_TENANT": str(settings.rate_limit_tenant),
+        "RATE_LIMIT_PUBLIC": str(settings.rate_limit_public),
     }
     if not local:
         return everywhere | {"MODEL_DIR": "/opt/model", "OCR_DATA_DIR": "/opt/tessdata"}

@@ -162,17 +162,21 @@ class HitOut(Reply):
 
 
 class SearchOut(Reply):
-    """The passages found, best first. `candidates_scanned`: how many were compared exactly."""
+    """The passages found, best first. `candidates_scanned`: how many were compared exactly; of a large organisation's own
+    index those that it gave. `degraded`: embedding models out of reach, whose collections were searched by words alone.
+    """
 
     results: list[HitOut]
     mode: Mode
     candidates_scanned: int
+    degraded: list[str]
 
     @classmethod
     def of(cls, result: SearchResult) -> Self:
         """The wire form."""
         hits = [HitOut.of(hit) for hit in result.hits]
-        return cls(results=hits, mode=result.mode.value, candidates_scanned=result.candidates_scanned)
+        degraded = list(result.degraded)
+        return cls(results=hits, mode=result.mode.value, candidates_scanned=result.candidates_scanned, degraded=degraded)
 
 
 class SourceOut(HitOut):
@@ -185,11 +189,13 @@ class RetrievalOut(Reply):
     """How the answer's passages were found, and which were shown to the model.
 
     Passages that touch in their document share a `marker`: the model read them as one. `passages_dropped`: how many of those
-    found had no room in the model's window as a whole.
+    found had no room in the model's window as a whole. `degraded`: embedding models out of reach, whose collections were
+    searched by words alone.
     """
 
     mode: Mode
     candidates_scanned: int
+    degraded: list[str]
     passages_used: int
     passages_dropped: int
     sources: list[SourceOut]
@@ -201,6 +207,7 @@ class RetrievalOut(Reply):
         return cls(
             mode=retrieval.mode.value,
             candidates_scanned=retrieval.candidates_scanned,
+            degraded=list(retrieval.degraded),
             passages_used=retrieval.passages_used,
             passages_dropped=retrieval.passages_dropped,
             sources=shown,

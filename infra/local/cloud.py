@@ -22,7 +22,7 @@ DEFAULT_PORT: Final = 8080
 # The deployment's settings (infra/settings.py) that make sense on a laptop; in .env they are written in capitals.
 SETTINGS: Final = (
     "chat_model", "embedding_model", "models", "log_level", "registration", "cors_origins", "ocr_max_pages", "ingest_in_flight",
-    "drop_delete",
+    "drop_delete", "reranker", "index_threshold", "rate_limit_principal", "rate_limit_tenant", "rate_limit_public",
 )  # fmt: skip
 
 

@@ -105,6 +105,8 @@ async def test_where_a_model_is_away_words_still_find(two_spaces: Database, tena
     found = await searching.search(tenant, SearchRequest("turbine"))
 
     assert {hit.text for hit in found.hits} == {"near here turbine", "far here", "near there turbine"}
+    assert found.degraded == (OTHER,)
+    assert (await service(two_spaces, settings).search(tenant, SearchRequest("turbine"))).degraded == ()
     with pytest.raises(ProviderUnavailable):
         await searching.search(tenant, SearchRequest("turbine", mode=SearchMode.VECTOR))
 

@@ -102,12 +102,14 @@ class Retrieval:
     """How the passages were found. `candidates_scanned`: how many were compared exactly.
 
     `passages_used` of those found were shown to the model; `passages_dropped` had no room in its window, or not as a whole.
+    `degraded`: embedding models out of reach, whose passages were looked for by words alone.
     """
 
     mode: SearchMode
     candidates_scanned: int
     passages_used: int = 0
     passages_dropped: int = 0
+    degraded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,8 @@ class AnswerService:
         budget = budget_of(spec, request.question, request.max_tokens, language)
         packed = pack(found.hits, budget.passages, count_tokens)
         used = sum(len(source.parts) for source in packed.sources)
-        yield Sources(packed.sources, Retrieval(found.mode, found.candidates_scanned, used, packed.dropped))
+        retrieval = Retrieval(found.mode, found.candidates_scanned, used, packed.dropped, found.degraded)
+        yield Sources(packed.sources, retrieval)
         if not packed.sources:
             said = no_answer(language)
             yield Token(said)

@@ -107,12 +107,13 @@ class Found:
     """What a store found, best first.
 
     `compared`: passages whose vectors or words were compared exactly. `elsewhere`: whether the tenant has passages in other
-    spaces, which were not looked at.
+    spaces, which were not looked at. `degraded`: embedding models out of reach, whose passages were looked for by words alone.
     """
 
     hits: tuple[Hit, ...]
     compared: int
     elsewhere: bool = False
+    degraded: tuple[str, ...] = ()
 
     @classmethod
     def from_rows(cls, rows: list[dict[str, Any]]) -> Self:
@@ -123,8 +124,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """The hits, best first, how they were looked for, and how many passages were compared exactly."""
+    """The hits, best first, how they were looked for, and how many passages were compared exactly.
+
+    Where a tenant's own index serves, those it gave are counted, not those it passed on its way. `degraded` is as of `Found`.
+    """
 
     hits: tuple[Hit, ...]
     mode: SearchMode
     candidates_scanned: int
+    degraded: tuple[str, ...] = ()

@@ -54,7 +54,7 @@ class RetrievalService:
         hits = found.hits
         if judge is not None and self._reranker is not None:
             hits = await reranked(await self._reranker(judge), request.query, hits, request.top_k)
-        return SearchResult(hits, request.mode, found.compared)
+        return SearchResult(hits, request.mode, found.compared, found.degraded)
 
     async def _find(self, principal: Principal, request: SearchRequest) -> Found:
         # Before the transaction: no provider is called inside one.
@@ -75,7 +75,8 @@ class RetrievalService:
             if request.mode is SearchMode.VECTOR:
                 raise
             _log.warning("%s is out of reach, its collections are searched by words: %s", space.model, error)
-            vector, language = None, ""
+            async with self._database.transaction(principal) as tx:
+                return replace(await self._ask(tx, space, request, None, ""), degraded=(space.model,))
         async with self._database.transaction(principal) as tx:
             return await self._ask(tx, space, request, vector, language)
 
@@ -109,7 +110,8 @@ def _fused(parts: Sequence[Found], top: int) -> Found:
         for rank, hit in enumerate(part.hits, 1):
             best.setdefault(hit.chunk_id, replace(hit, score=1 / (_RANK_OFFSET + rank)))
     hits = sorted(best.values(), key=lambda hit: -hit.score)[:top]
-    return Found(tuple(hits), sum(part.compared for part in parts))
+    degraded = tuple(model for part in parts for model in part.degraded)
+    return Found(tuple(hits), sum(part.compared for part in parts), degraded=degraded)
 
 
 def _check(request: SearchRequest) -> None:
