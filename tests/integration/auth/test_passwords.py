@@ -139,6 +139,19 @@ class TestReset:
         answers = await asyncio.gather(*(reset(http, token) for _ in range(4)))
         assert sorted(answer.status_code for answer in answers) == [204, 401, 401, 401]
 
+    async def test_a_reset_and_a_removal_at_once_do_not_wait_in_a_ring(
+        self, http: httpx.AsyncClient, session: Session, admin_connection: Admin
+    ) -> None:
+        token = (await forgot(http)).json()["token"]
+        async with admin_connection.transaction():
+            await admin_connection.execute("SELECT FROM atrium.users FOR UPDATE")
+            resetting = asyncio.create_task(reset(http, token))
+            await asyncio.sleep(0.4)
+            # The reset waits for the user, and holds nothing that this one needs.
+            await admin_connection.execute("SELECT FROM atrium.password_resets FOR UPDATE NOWAIT")
+            await admin_connection.execute("DELETE FROM atrium.users")
+        assert (await resetting).status_code == 401
+
     async def test_the_newest_token_is_the_good_one(self, http: httpx.AsyncClient, session: Session) -> None:
         old, new = (await forgot(http)).json()["token"], (await forgot(http)).json()["token"]
         assert [(await reset(http, token)).status_code for token in (old, new)] == [401, 204]
@@ -216,7 +229,9 @@ class TestMailing:
             assert (await reset(http, token)).status_code == 204
 
     @pytest.mark.parametrize("trouble", ["slow", "down"])
-    async def test_neither_time_nor_status_tells_of_a_mail(self, mailing: LocalRuntime, trouble: str) -> None:
+    async def test_neither_time_nor_status_tells_of_a_mail(
+        self, mailing: LocalRuntime, trouble: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
         """A mail that takes longer than the answer may goes on; one that fails is logged."""
         mailing.memory_mail.slow, mailing.memory_mail.down = (0.6, False) if trouble == "slow" else (0, True)
         app = create_app(mailing)
@@ -233,6 +248,10 @@ class TestMailing:
             assert seconds[0] < 0.6
             await asyncio.sleep(0.4)
             assert len(mailing.memory_mail.sent) == (1 if trouble == "slow" else 0)
+            failures = [record for record in caplog.records if record.levelname == "ERROR"]
+            assert [(record.exc_info, "ada@" in str(record.__dict__)) for record in failures] == [(None, False)] * (
+                trouble == "down"
+            )
 
     async def test_without_a_sender_the_answer_names_the_setting_for_everyone(
         self, settings: Settings, database: Database

@@ -115,8 +115,8 @@ class TestPublic:
             assert left == sorted(left, reverse=True)
             assert left[0] == 19
 
-    async def test_an_email_has_its_own_whatever_the_address(self, settings: Settings, database: Database) -> None:
-        app = create_app(limited(settings, database, rate_limit_public=20))
+    async def test_an_email_has_a_larger_one_whatever_the_address(self, settings: Settings, database: Database) -> None:
+        app = create_app(limited(settings, database, rate_limit_public=2))
         statuses = []
         for number in range(22):
             transport = httpx.ASGITransport(app, client=(f"192.0.2.{number}", 1))
@@ -125,17 +125,36 @@ class TestPublic:
         assert statuses[0] == 401
         assert statuses[-1] == 429
 
-    async def test_so_has_an_email_that_registers(self, settings: Settings, database: Database, admin_connection: Admin) -> None:
-        app = create_app(limited(settings, database, rate_limit_public=2))
+    async def test_who_guesses_from_one_place_locks_nobody_out_at_another(self, settings: Settings, database: Database) -> None:
+        app = create_app(limited(settings, database, rate_limit_public=4))
         statuses = []
-        for number in range(3):
+        for address in ["192.0.2.1"] * 6 + ["192.0.2.2"]:
+            transport = httpx.ASGITransport(app, client=(address, 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://t") as http:
+                statuses.append(await wrong_login(http, "ada@example.com"))
+        assert (statuses[0], statuses[5], statuses[6]) == (401, 429, 401)
+
+    async def test_a_tenant_invites_so_many_a_day(self, settings: Settings, database: Database, admin_connection: Admin) -> None:
+        async with client(create_app(limited(settings, database, rate_limit_public=2))) as http:
+            headers, statuses = bearer(await register(http)), []
+            for number in range(22):
+                # As if each were a minute after the one before.
+                await rewind(admin_connection, 60)
+                answer = await http.post("/api/v1/users", json={"email": f"{number}@example.com"}, headers=headers)
+                statuses.append(answer.status_code)
+        assert statuses == [201] * 20 + [429] * 2
+
+    async def test_so_has_an_email_that_registers(self, settings: Settings, database: Database, admin_connection: Admin) -> None:
+        app = create_app(limited(settings, database, rate_limit_public=1))
+        statuses = []
+        for number in range(11):
             transport = httpx.ASGITransport(app, client=(f"192.0.2.{number}", 1))
             async with httpx.AsyncClient(transport=transport, base_url="http://t") as http:
                 body = {"org_name": "Acme", "email": "ada@example.com", "password": PASSWORD}
                 statuses.append((await http.post("/api/v1/auth/register", json=body)).status_code)
             # Hashing a password takes its time; the buckets shall not refill in it.
             await admin_connection.execute("UPDATE atrium.rate_buckets SET updated_at = now() + interval '1 minute'")
-        assert statuses == [201, 409, 429]
+        assert statuses == [201] + [409] * 9 + [429]
 
     async def test_what_a_client_says_of_its_address_is_not_believed(self, settings: Settings, database: Database) -> None:
         async with client(create_app(limited(settings, database, rate_limit_public=2))) as http:
@@ -172,7 +191,7 @@ class TestPublic:
         names = [
             row["bucket"] for row in await (await admin_connection.execute("SELECT bucket FROM atrium.rate_buckets")).fetchall()
         ]
-        assert sorted(name.split(":")[0] for name in names) == ["email", "ip"]
+        assert sorted(name.split(":")[0] for name in names) == ["email", "emails", "ip"]
         assert all(re.fullmatch(r"\w+:[0-9a-f]{32}", name) for name in names)
 
 

@@ -349,7 +349,8 @@ class TestAccess:
         session = await register(http)
         key = await make_key(http, session)
         reset = (await http.post("/api/v1/auth/password/forgot", json={"email": "ada@example.com"})).json()["token"]
-        row = {"tenant_id": UUID(session["org"]["id"]), "requested_by": "user"}
+        tenant_id = TenantId(UUID(session["org"]["id"]))
+        row = {"tenant_id": tenant_id, "requested_by": "user"}
         await admin_connection.execute(insert("erasures", row), row)
         answers = [
             await http.get("/api/v1/auth/me", headers=bearer(session)),
@@ -360,7 +361,7 @@ class TestAccess:
         ]
         assert [answer.status_code for answer in answers] == [401] * 5
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            await make_user(admin_connection, row["tenant_id"])
+            await make_user(admin_connection, tenant_id)
 
 
 class TestRequest:

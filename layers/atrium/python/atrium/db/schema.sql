@@ -168,6 +168,24 @@ $$;
 
 ALTER FUNCTION atrium.auth_login(address text, buckets text[], per_minute double precision, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT password_hash text) OWNER TO atrium_definer;
 
+-- auth_login(text, text[], double precision[], double precision[])
+
+CREATE FUNCTION atrium.auth_login(address text, buckets text[], capacities double precision[], per_second double precision[], OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT password_hash text) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    rate := take_tokens(buckets, capacities, per_second);
+    IF rate.granted THEN
+        SELECT u.tenant_id, u.id, u.password_hash INTO tenant_id, id, password_hash
+          FROM users u WHERE u.email = address AND u.disabled_at IS NULL
+           AND NOT EXISTS (SELECT FROM erasures e WHERE e.tenant_id = u.tenant_id);
+    END IF;
+END
+$$;
+
+ALTER FUNCTION atrium.auth_login(address text, buckets text[], capacities double precision[], per_second double precision[], OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT password_hash text) OWNER TO atrium_definer;
+
 -- auth_login_failed(text, text)
 
 CREATE FUNCTION atrium.auth_login_failed(address text, request text) RETURNS void
@@ -2128,6 +2146,11 @@ GRANT ALL ON FUNCTION atrium.auth_forgot(address text, hash bytea, life interval
 
 REVOKE ALL ON FUNCTION atrium.auth_login(address text, buckets text[], per_minute double precision, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT password_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION atrium.auth_login(address text, buckets text[], per_minute double precision, OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT password_hash text) TO atrium_app;
+
+-- FUNCTION auth_login(address text, buckets text[], capacities double precision[], per_second double precision[], OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT password_hash text)
+
+REVOKE ALL ON FUNCTION atrium.auth_login(address text, buckets text[], capacities double precision[], per_second double precision[], OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT password_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_login(address text, buckets text[], capacities double precision[], per_second double precision[], OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT password_hash text) TO atrium_app;
 
 -- FUNCTION auth_login_failed(address text, request text)
 

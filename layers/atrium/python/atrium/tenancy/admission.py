@@ -21,6 +21,8 @@ from atrium.tenancy.tokens import TokenCodec, UnknownKey
 _INVALID_KEY: Final = "The API key is not valid."
 # Invitations of a tenant, for each token a minute of a public caller: 200 where that has 20.
 _MAILS_A_DAY: Final = 10
+# As many callers' tokens as one may take has an e-mail, from wherever they come.
+_PLACES: Final = 10
 # `repository.admit_key` and `admit_operator`.
 _AskForKey = Callable[[Database, str, dict[str, bytes], str, RateLimits], Awaitable[dict[str, Any]]]
 
@@ -70,7 +72,7 @@ class Admission:
 
     async def throttle(self, caller: Caller, email: str = "") -> None:
         """Take a public caller's tokens: of their address, and of the e-mail they speak for."""
-        row = await repository.throttle(self._database, await self.public_buckets(caller, email), self._limits)
+        row = await repository.take(self._database, await self.public_buckets(caller, email))
         caller.rate = rate_of(row, granted=row["granted"])
 
     async def throttle_resets(self, email: str) -> None:
@@ -88,10 +90,18 @@ class Admission:
         }
         await self._take(limits)
 
-    async def public_buckets(self, caller: Caller, email: str = "") -> list[str]:
-        """The names of a public caller's buckets: by network address and, where one is given, by e-mail."""
-        names = [f"ip:{_network(caller.address)}"] + ([f"email:{email}"] if email else [])
-        return [await self._hidden(name) for name in names]
+    async def public_buckets(self, caller: Caller, email: str = "") -> dict[str, Bucket]:
+        """A public caller's buckets: by network address and, where one is given, by e-mail.
+
+        The e-mail has one for each address and a larger one for all: who guesses from one place locks its owner, who is at
+        another, not out.
+        """
+        network, one = _network(caller.address), Bucket.minutely(self._limits.public)
+        buckets = {f"ip:{network}": one}
+        if email:
+            everywhere = Bucket.minutely(self._limits.public * _PLACES)
+            buckets |= {f"email:{email} {network}": one, f"emails:{email}": everywhere}
+        return {await self._hidden(name): bucket for name, bucket in buckets.items()}
 
     async def _guesses(self, caller: Caller) -> str:
         return await self._hidden(f"guess:{_network(caller.address)}")

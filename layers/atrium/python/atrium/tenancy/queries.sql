@@ -22,7 +22,7 @@ FROM atrium.auth_operator(%(key_id)s, %(kids)s, %(macs)s, %(caller)s, %(public_r
 -- name: login
 -- The password hash behind an e-mail, and the public caller's tokens.
 SELECT (rate).granted, (rate).capacity, (rate).remaining, (rate).retry_after, (rate).full_after, tenant_id, id, password_hash
-FROM atrium.auth_login(%(email)s, %(buckets)s, %(per_minute)s);
+FROM atrium.auth_login(%(email)s, %(buckets)s, %(capacities)s, %(per_second)s);
 
 -- name: login_failed
 -- Audit a failed login, when the e-mail is somebody's.

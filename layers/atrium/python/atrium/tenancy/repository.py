@@ -56,9 +56,7 @@ async def take(database: Database, buckets: Mapping[str, Bucket]) -> _Row:
     return await _one(
         database,
         _queries.take,
-        buckets=list(buckets),
-        capacities=[bucket.capacity for bucket in buckets.values()],
-        per_second=[bucket.per_second for bucket in buckets.values()],
+        **_sizes(buckets),
     )
 
 
@@ -75,9 +73,9 @@ async def admit_operator(database: Database, key_id: str, macs: dict[str, bytes]
     )
 
 
-async def login(database: Database, email: str, buckets: list[str], limits: RateLimits) -> _Row:
+async def login(database: Database, email: str, buckets: Mapping[str, Bucket]) -> _Row:
     """The rate state and, for a known e-mail, tenant_id, id and password_hash."""
-    return await _one(database, _queries.login, email=email, buckets=buckets, per_minute=float(limits.public))
+    return await _one(database, _queries.login, email=email, **_sizes(buckets))
 
 
 async def login_failed(database: Database, email: str, request_id: str) -> None:
@@ -310,6 +308,14 @@ async def rotate_key(
 async def revoke_key(tx: Transaction, key_id: UUID) -> bool:
     """Whether there was one to revoke."""
     return await tx.execute(_queries.revoke_key, id=key_id) > 0
+
+
+def _sizes(buckets: Mapping[str, Bucket]) -> dict[str, object]:
+    return {
+        "buckets": list(buckets),
+        "capacities": [bucket.capacity for bucket in buckets.values()],
+        "per_second": [bucket.per_second for bucket in buckets.values()],
+    }
 
 
 async def _one(database: Database, query: LiteralString, **params: object) -> _Row:

@@ -86,8 +86,7 @@ class SessionService:
 
     async def login(self, *, email: str, password: str, caller: Caller, request_id: str) -> Session:
         """A session for the right password. Errors: RateLimited, Unauthenticated (the same for unknown and wrong)."""
-        buckets = await self._admission.public_buckets(caller, email)
-        row = await repository.login(self._database, email, buckets, self._limits)
+        row = await repository.login(self._database, email, await self._admission.public_buckets(caller, email))
         caller.rate = rate_of(row, granted=row["granted"])
         if not await verify_password(password, row["password_hash"]):
             await repository.login_failed(self._database, email, request_id)
@@ -107,7 +106,7 @@ class SessionService:
             (new_id(), opaque.digest(child)),
             IDLE,
             request_id=request_id,
-            buckets=await self._admission.public_buckets(caller),
+            buckets=list(await self._admission.public_buckets(caller)),
             limits=self._limits,
         )
         caller.rate = rate_of(row, granted=row["outcome"] != "limited")

@@ -191,6 +191,23 @@ BEGIN
 END
 $$;
 
+-- The same with buckets of their own sizes; the other goes when no release calls it any more.
+CREATE FUNCTION atrium.auth_login(
+    address text, buckets text[], capacities double precision[], per_second double precision[],
+    OUT rate atrium.rate_state, OUT tenant_id uuid, OUT id uuid, OUT password_hash text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = atrium, public, pg_temp AS $$
+BEGIN
+    rate := take_tokens(buckets, capacities, per_second);
+    IF rate.granted THEN
+        SELECT u.tenant_id, u.id, u.password_hash INTO tenant_id, id, password_hash
+          FROM users u WHERE u.email = address AND u.disabled_at IS NULL
+           AND NOT EXISTS (SELECT FROM erasures e WHERE e.tenant_id = u.tenant_id);
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION atrium.auth_login(text, text[], double precision[], double precision[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atrium.auth_login(text, text[], double precision[], double precision[]) TO atrium_app;
+
 -- As before, and nobody of a tenant that is being erased.
 CREATE OR REPLACE FUNCTION atrium.auth_refresh(
     hash bytea, child uuid, child_hash bytea, idle interval, request text, buckets text[], per_minute double precision,
