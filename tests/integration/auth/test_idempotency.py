@@ -1,8 +1,10 @@
 """The same key and body again: done once, answered again; while it runs 409, with another body 422."""
 
 import asyncio
+import hmac
 import json
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,6 +16,7 @@ from starlette.responses import StreamingResponse
 
 from atrium.kernel.errors import Conflict, Unavailable
 from atrium.kernel.principal import Principal
+from atrium.ports.keyring import new_keyring
 from atrium.tenancy.permissions import Permission
 from atrium.web.app import create_area
 from atrium.web.auth import require
@@ -323,3 +326,29 @@ async def test_who_may_not_claims_nothing(ordering: httpx.AsyncClient, session: 
         assert (await place(viewer)).status_code == 403
     rows = await (await admin_connection.execute("SELECT FROM atrium.idempotency_keys WHERE subject LIKE 'api_key:%'")).fetchall()
     assert json.dumps(rows) == "[]"
+
+
+class TestFingerprint:
+    async def test_what_is_stored_cannot_be_guessed_from_the_body(
+        self, ordering: httpx.AsyncClient, admin_connection: Admin, runtime: LocalRuntime
+    ) -> None:
+        await place(ordering)
+        row = await (await admin_connection.execute("SELECT fingerprint FROM atrium.idempotency_keys")).fetchone()
+        plain = sha256(b"/api/v1/orders?\n" + json.dumps({"what": "chair"}, sort_keys=True).encode()).digest()
+        (key,) = (await runtime.keyring.get()).pepper
+        assert row == {"fingerprint": hmac.digest(key.key, b"idempotency:" + plain, "sha256")}
+
+    async def test_a_rotation_of_keys_parts_no_retry_from_its_request(
+        self, ordering: httpx.AsyncClient, admin_connection: Admin, runtime: LocalRuntime, workshop: Workshop
+    ) -> None:
+        first = await place(ordering)
+        rings = json.loads(await runtime.memory_secrets.get(runtime.settings.keyring_secret))
+        rings["pepper"] = [*json.loads(new_keyring())["pepper"], *rings["pepper"]]
+        await runtime.memory_secrets.put(runtime.settings.keyring_secret, json.dumps(rings))
+        del runtime.keyring  # cached for minutes
+
+        assert (await place(ordering)).json() == first.json()
+        assert (await place(ordering, "table")).status_code == 422
+        await admin_connection.execute(UNANSWERED)
+        assert (await place(ordering)).json() == first.json()
+        assert len(workshop.made) == 2

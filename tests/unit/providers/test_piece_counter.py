@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atrium.providers.piece_counter import PieceCounter
+from atrium.providers.piece_counter import PieceCounter, in_pieces
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=300))
@@ -18,3 +18,7 @@ def test_ordinary_words_are_counted_as_tokenizers_count_them() -> None:
     pieces = [text[start:end] for start, end in PieceCounter().offsets(text)]
     assert pieces == ["The", " pump", " runs", " at", " 2", ",", "900", " rpm", "."]
     assert PieceCounter().special_tokens == 0
+
+
+def test_a_small_window_is_counted_with_room_for_dense_text() -> None:
+    assert [in_pieces(window) for window in (8191, 6144, 2048, 512, 2)] == [8191, 6144, 819, 204, 1]

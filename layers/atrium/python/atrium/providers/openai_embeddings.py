@@ -12,7 +12,7 @@ from atrium.providers.base import Vectors
 from atrium.providers.catalogue import EmbeddingSpec, Provider
 from atrium.providers.credentials import CredentialsSource
 from atrium.providers.openai_connection import Connection, translated
-from atrium.providers.piece_counter import PieceCounter
+from atrium.providers.piece_counter import PieceCounter, in_pieces
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -36,8 +36,8 @@ class OpenAIEmbedder:
         self._prefixes = spec.prefixes
         # As declared for the space: OpenAI is asked for exactly so many.
         self.dimensions: Final = spec.space.dimensions
-        self.max_tokens: Final = spec.space.max_tokens
         # A cautious count: the exact vocabulary weighs 76 MB, and a server of one's own has any.
+        self.max_tokens: Final = in_pieces(spec.space.max_tokens)
         self.tokenizer: Final = PieceCounter(before=spec.prefixes.get("document", ""))
 
     async def embed(self, texts: Sequence[str], kind: Literal["document", "query"]) -> Vectors:

@@ -19,6 +19,16 @@ _PIECES: Final = re.compile(
     re.VERBOSE,
 )
 
+# A window of so many tokens holds the longest chunk, of 512 pieces of 12 bytes, whatever is in them.
+_AMPLE: Final = 6144
+# Tokens of a piece in a vocabulary of some 30,000, on text that it knows badly: numbers, code, names, other scripts.
+_TOKENS_PER_PIECE: Final = 2.5
+
+
+def in_pieces(window: int) -> int:
+    """How many pieces a chunk for a model that reads `window` tokens may have, so that the server need not cut or refuse it."""
+    return window if window >= _AMPLE else max(1, int(window / _TOKENS_PER_PIECE))
+
 
 class PieceCounter:
     """A `TokenCounter` that is near the truth on ordinary text, and safe on any.

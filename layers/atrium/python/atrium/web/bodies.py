@@ -88,7 +88,7 @@ class StrictRequest(Request):
         return not self.is_form and not await self.body()
 
     async def fingerprint(self) -> bytes:
-        """SHA-256 of what is asked: path, query and body; of a form its names, values and file hashes."""
+        """SHA-256 of what is asked: path, query and body; of a form its names, values and file hashes. Store it under a key."""
         digest = sha256(f"{self.scope['path']}?{self.scope['query_string'].decode('latin-1')}\n".encode())
         if self.is_form:
             for name, value in (await self.form()).multi_items():

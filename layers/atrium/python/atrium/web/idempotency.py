@@ -7,6 +7,7 @@ The row is committed before the work, with the id of what the work will make; a 
 the same id, so a service that writes under the ids it is given never makes a thing twice.
 """
 
+import hmac
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -81,12 +82,22 @@ async def once(
     state = request.app.state
     principal: Principal = request.state.principal
     keeper = _Keeper(state.runtime.database, principal, KeyName(principal.subject, route, text))
-    fingerprint = await request.fingerprint()
-    lease = await keeper.claim(fingerprint, timedelta(seconds=state.timeout + _GRACE))
+    fingerprints = await _fingerprints(request)
+    lease = await keeper.claim(fingerprints, timedelta(seconds=state.timeout + _GRACE))
     if isinstance(lease, Response):
         return lease
     request.state.claim = Claim(lease.resource_id)
     return await _work(keeper, lease, redact, lambda: work(request))
+
+
+async def _fingerprints(request: StrictRequest) -> tuple[bytes, ...]:
+    """MACs of what is asked, by the newest key first: a plain hash of a body with a password would be a way to guess it.
+
+    By every key that is there, so that a rotation does not part a retry from its request.
+    """
+    digest = await request.fingerprint()
+    keys = (await request.app.state.runtime.keyring.get()).pepper
+    return tuple(hmac.digest(key.key, b"idempotency:" + digest, "sha256") for key in keys)
 
 
 async def _work(keeper: "_Keeper", lease: Lease, redact: tuple[str, ...], work: Callable[[], Awaitable[Response]]) -> Response:
@@ -115,11 +126,11 @@ class _Keeper:
         self._principal = principal
         self._name = name
 
-    async def claim(self, fingerprint: bytes, lease: timedelta) -> Lease | Response:
+    async def claim(self, fingerprints: tuple[bytes, ...], lease: timedelta) -> Lease | Response:
         """The right to work, or the stored response."""
         async with self._database.transaction(self._principal) as tx:
-            lease_or_none = await repository.claim(tx, self._name, fingerprint, new_id(), lease)
-            return lease_or_none or await self._replay(tx, fingerprint)
+            lease_or_none = await repository.claim(tx, self._name, fingerprints, new_id(), lease)
+            return lease_or_none or await self._replay(tx, fingerprints)
 
     async def settle(self, lease: Lease, response: Response, redact: tuple[str, ...]) -> bool:
         """Store a success, forget a refusal; False on a failure, which a retry repeats."""
@@ -144,11 +155,11 @@ class _Keeper:
         async with self._database.transaction(self._principal) as tx:
             await repository.release(tx, self._name, lease)
 
-    async def _replay(self, tx: Transaction, fingerprint: bytes) -> Response:
+    async def _replay(self, tx: Transaction, fingerprints: tuple[bytes, ...]) -> Response:
         stored = await repository.find(tx, self._name)
-        if stored is None or (stored.fingerprint == fingerprint and not stored.finished):
+        if stored is None or (stored.fingerprint in fingerprints and not stored.finished):
             raise Conflict("A request with this Idempotency-Key is running; try again later.")
-        if stored.fingerprint != fingerprint:
+        if stored.fingerprint not in fingerprints:
             raise IdempotencyMismatch("This Idempotency-Key was used with a different request.")
         return Response(stored.body, stored.status, {**stored.headers, REPLAYED: "true"})
 

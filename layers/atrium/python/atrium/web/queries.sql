@@ -8,7 +8,7 @@ ON CONFLICT (tenant_id, subject, route, key) DO UPDATE
        state = 'running', status = NULL, headers = NULL, response = NULL,
        resource_id = CASE WHEN i.expires_at <= now() THEN excluded.resource_id ELSE i.resource_id END,
        expires_at = CASE WHEN i.expires_at <= now() THEN excluded.expires_at ELSE i.expires_at END
- WHERE i.expires_at <= now() OR (i.state = 'running' AND i.lease_until <= now() AND i.fingerprint = excluded.fingerprint)
+ WHERE i.expires_at <= now() OR (i.state = 'running' AND i.lease_until <= now() AND i.fingerprint = ANY(%(fingerprints)s::bytea[]))
 RETURNING resource_id, lease_until;
 
 -- name: find_key

@@ -42,12 +42,15 @@ class StoredRequest:
     body: bytes
 
 
-async def claim(tx: Transaction, name: KeyName, fingerprint: bytes, resource_id: UUID, lease: timedelta) -> Lease | None:
+async def claim(
+    tx: Transaction, name: KeyName, fingerprints: tuple[bytes, ...], resource_id: UUID, lease: timedelta
+) -> Lease | None:
     """Begin or take over; None when another request holds the key or has finished under it."""
     row = await tx.fetch_one(
         _queries.claim_key,
         tenant_id=tx.principal.tenant_id,
-        fingerprint=fingerprint,
+        fingerprint=fingerprints[0],
+        fingerprints=list(fingerprints),
         resource_id=resource_id,
         lease=lease,
         **name.params(),
