@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from atrium.answers.sanitising import REMOVED, Sanitiser
 
-KNOWN = "See https://docs.example.com/guide (or s3://ours/a.csv) for more."
+KNOWN = "See https://docs.example.com/guide (or s3://ours/a.csv) for more: help@example.com, docs.example.com/faq."
 
 
 def clean(*pieces: str, markers: tuple[int, ...] = (1, 2, 3), host: str = "atrium.example") -> str:
@@ -33,7 +33,7 @@ CASES = [
     ("[![alt](https://evil.example/a.png)](https://evil.example)", f"[! [alt] ({REMOVED})] ({REMOVED})"),
     ("[ours](https://atrium.example/docs)", "[ours](https://atrium.example/docs)"),
     ("[ours](https://atrium.example@evil.example/)", f"[ours] ({REMOVED})"),
-    ("[ours](https://atrium.example\\@evil.example/)", "[ours] (https://atrium.example \\@evil.example/)"),
+    ("[ours](https://atrium.example\\@evil.example/)", f"[ours] (https://atrium.example \\@evil.example{REMOVED})"),
     ("[ours](https://atrium.example:x@evil.example/)", f"[ours] ({REMOVED})"),
     ("go to https://evil.example/?q=secret now", f"go to {REMOVED} now"),
     ("go to HTTPS://evil.example.", f"go to {REMOVED}."),
@@ -65,7 +65,17 @@ CASES = [
     ("<[99]script>alert(1)<[99]/script>", "<[?]script>alert(1)<[?]/script>"),
     ("<<x:>img src=x onerror=alert(1)>", "<< x:>img src=x onerror=alert(1)>"),
     ("ht[99]tps://evil.example/?d=S", f"ht[?]tps{REMOVED}"),
-    ("![99](//evil.example/p)", "! [?] (//evil.example/p)"),
+    ("![99](//evil.example/p)", f"! [?] (//evil.example{REMOVED})"),
+    ("https://docs.example.com/guide\u00a0SECRET", "https://docs.example.com/guide \u00a0SECRET"),
+    ("https://docs.example.com/guide\u3000SECRET", "https://docs.example.com/guide \u3000SECRET"),
+    ("https://evil.example/\u2003SECRET", f"{REMOVED}\u2003SECRET"),
+    ("to thief+SECRET@evil.example.", f"to thief+SECRET{REMOVED}."),
+    ("to xmpp:thief@evil.example/SECRET now", f"to xmpp:thief{REMOVED} now"),
+    ("to help@example.com or xhelp@example.com", f"to help@example.com or xhelp{REMOVED}"),
+    ("to help@example.com/SECRET", f"to help{REMOVED}"),
+    ("at evil.example/?d=SECRET now", f"at evil.example{REMOVED} now"),
+    ("at docs.example.com/faq, or docs.example.com/faq2", f"at docs.example.com/faq, or docs.example.com{REMOVED}"),
+    ("and/or 24/7, 1.5/2 of @all at 3 km/h", "and/or 24/7, 1.5/2 of @all at 3 km/h"),
     # Definitions, wherever Markdown reads them.
     ("- [a]: //evil.example", "- [a] : //evil.example"),
     ("> [x]: //evil.example", "> [x] : //evil.example"),
@@ -108,7 +118,9 @@ HOSTILE = st.lists(
         st.sampled_from(
             [*"![]()<>:\\'\"/ \n-#`a1s", "](", "![", "]:", "</", "\n\n", "> ", "- ", "http", "https://", "ht", "tps://"]
         ),
-        st.sampled_from(["evil.example/q", "//evil.example", "https://evil.example/q", "www.", "www.evil.example", "mailto:"]),
+        st.sampled_from(
+            ["evil.example/q", "//evil.example", "https://evil.example/q", "www.", "www.evil.example", "mailto:", "@"]
+        ),
         st.sampled_from(["[1]", "[99]", "[1, 99]", "[", "1", ",", "<x:>", "img src=x", "script>", "/script>", "!--", "\u200b"]),
         st.sampled_from(["https://docs.example.com/guide", "https://atrium.example/x", "s3://ours/a.csv", "\u200d", "é"]),
     ),

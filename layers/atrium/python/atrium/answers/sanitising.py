@@ -19,14 +19,20 @@ REMOVED: Final = "‹link removed›"
 _NO_SOURCE: Final = "[?]"  # for the number of a passage that does not exist
 _LONGEST: Final = 2048  # characters that may wait: no honest address is longer
 _LONGEST_SCHEME: Final = 32
+_BACK: Final = 320  # characters of what is out already: a scheme, a mailbox, a name with its parts
+# Readers make links of bare e-mail addresses (also xmpp's) and of names with a path, too: what follows and, read backwards,
+# what stands before it. A link ends at no space but ASCII's.
+_REST: Final = re.compile(rf"[@/][^ \t\n<]{{0,{_LONGEST}}}")
+_MAILBOX: Final = re.compile(r"[\w.+%-]{1,80}+")
+_DOMAIN: Final = re.compile(r"(?:\d{1,5}:)?(?:[^\W\d_]{2,63}+|\w{1,59}--nx)(?:[.。．][\w-]{1,63}+)++", re.IGNORECASE)
 # What begins an address; of an uncommon scheme only "://" is noticed, as its name is out already.
 _BEGINNINGS: Final = ("http://", "https://", "ftp://", "ftps://", "ws://", "wss://", "mailto:", "www.", "://")
-_ADDRESS: Final = re.compile(rf"(?:(?:https?|ftps?|wss?)?://|mailto:|www\.)[^\s<]{{1,{_LONGEST}}}", re.IGNORECASE)
-_STANDING: Final = re.compile(rf"(?:[a-z][a-z0-9+.-]{{0,31}}://|mailto:|www\.)[^\s<]{{1,{_LONGEST}}}", re.IGNORECASE)
+_ADDRESS: Final = re.compile(rf"(?:(?:https?|ftps?|wss?)?://|mailto:|www\.)[^ \t\n<]{{1,{_LONGEST}}}", re.IGNORECASE)
+_STANDING: Final = re.compile(rf"(?:[a-z][a-z0-9+.-]{{0,31}}://|mailto:|www\.)[^ \t\n<]{{1,{_LONGEST}}}", re.IGNORECASE)
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*\Z", re.IGNORECASE)
 _CORE: Final = re.compile(r"[^\s<>\"'`()\[\]{}|\\^]*")  # of an address: what no punctuation of the sentence is in
 _TRAILING: Final = ".,;:!?*_~\"'`)]}>”’»"
-_INTERESTING: Final = re.compile(r"[\[\]!<:hfwm]", re.IGNORECASE)
+_INTERESTING: Final = re.compile(r"[\[\]!<:hfwm@/]", re.IGNORECASE)
 _JOINED: Final = re.compile(r"!\[|\]:|<[a-z/!?]", re.IGNORECASE)
 _NUMBERS: Final = re.compile(r"\[[\s\d,]{0,64}")
 _MARKER: Final = re.compile(r"\[\s*(\d{1,3}(?:\s*,\s*\d{1,3})*)\s*\]")
@@ -77,7 +83,7 @@ class Sanitiser:
                 break
             text, at = step
             out.append(text)
-        self._before = (self._before + self._held[max(0, at - _LONGEST_SCHEME) : at])[-_LONGEST_SCHEME:]
+        self._before = self._until(at)
         self._held = self._held[at:]
         return "".join(out)
 
@@ -87,6 +93,8 @@ class Sanitiser:
                 return self._bracket(at, final)
             case "]" | "!" | "<":
                 return self._pair(at, final)
+            case "@" | "/":
+                return self._bare(at, final)
         return self._address(at, final)
 
     def _bracket(self, at: int, final: bool) -> _Step:
@@ -131,6 +139,17 @@ class Sanitiser:
         text, length = self._shown(found[0], self._scheme(at) if found[0].startswith(":") else "")
         return text, at + length
 
+    def _bare(self, at: int, final: bool) -> _Step:
+        """An address without a scheme: what makes it one is taken away, what is out already stays."""
+        before = _named(self._until(at), self._held[at])
+        if not before:
+            return self._held[at], at + 1
+        end = _end(_REST, self._held, at)
+        if end == len(self._held) and not final:
+            return None
+        text, length = self._shown(self._held[at:end], before)
+        return text, at + length
+
     def _shown(self, address: str, scheme: str) -> tuple[str, int]:
         """What is shown of an address, and how many of its characters that stands for."""
         whole = address.rstrip(_TRAILING)
@@ -140,8 +159,11 @@ class Sanitiser:
         return (core + " " if self._is_allowed(scheme + core) else REMOVED), len(core)
 
     def _scheme(self, at: int) -> str:
-        found = _SCHEME.search((self._before + self._held[max(0, at - _LONGEST_SCHEME) : at])[-_LONGEST_SCHEME:])
+        found = _SCHEME.search(self._until(at)[-_LONGEST_SCHEME:])
         return found[0] if found else ""
+
+    def _until(self, at: int) -> str:
+        return (self._before + self._held[max(0, at - _BACK) : at])[-_BACK:]
 
     def _is_allowed(self, address: str) -> bool:
         return address in self._addresses or self._is_ours(address)
@@ -163,6 +185,15 @@ def _standing(text: str) -> Iterator[str]:
         core = _core(found[0])
         yield from (each for each in (found[0].rstrip(_TRAILING), core) if len(each) <= _LONGEST)
         at = found.start() + len(core)
+    for found in _REST.finditer(text):
+        if before := _named(text[max(0, found.start() - _BACK) : found.start()], found[0][0]):
+            yield from (before + each for each in (found[0].rstrip(_TRAILING), _core(found[0])))
+
+
+def _named(before: str, mark: str) -> str:
+    """The mailbox that ends here, or the name of a host; '' where there is none."""
+    found = (_MAILBOX if mark == "@" else _DOMAIN).match(before[::-1])
+    return found[0][::-1] if found else ""
 
 
 def _core(address: str) -> str:
