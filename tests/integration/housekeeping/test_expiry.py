@@ -83,7 +83,8 @@ async def test_everything_else_goes_when_its_time_is_over(
         )  # fmt: skip
     for word, expiry_at in (("a", past), ("b", ahead)):
         mail, hashed = f"{word}@example.com", word.encode() * 32
-        await rows.add("invitations", id=new_id(), email=mail, role="viewer", token_hash=hashed, expires_at=expiry_at)
+        invitation = {"email": mail, "role": "viewer", "token_hash": hashed, "invited_by": tenant.subject}
+        await rows.add("invitations", id=new_id(), expires_at=expiry_at, **invitation)
     await rows.add("password_resets", user_id=tenant.id, token_hash=bytes(32), expires_at=past)
     for published in (past, ahead, None):
         await rows.add("outbox", id=new_id(), type="thing.done", subject="t", payload=Jsonb({}), published_at=published)
