@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from moto import mock_aws
 
-from atrium.kernel.errors import IngestionFailed, NotFound
+from atrium.kernel.errors import IngestionFailed
 from atrium.kernel.settings import Settings, load_settings
 from atrium.ports import aws
 from atrium.runtime import run, runtime
@@ -139,8 +139,8 @@ def test_the_workers_log_what_they_do_with_which_document(deployment: str, capsy
     execution = started(deployment)
     with pytest.raises(IngestionFailed):
         extract(state("extract/inspect", execution), None)
-    with pytest.raises(NotFound):
-        publish(state("publish/publish", execution), None)
+    with pytest.raises(ValueError, match="dance"):
+        publish({**state("publish/publish", execution), "step": "dance"}, None)
     publish(state("publish/fail", execution), None)
 
     # One process stands for three containers: the first one's name stays.
@@ -150,5 +150,5 @@ def test_the_workers_log_what_they_do_with_which_document(deployment: str, capsy
         assert {name: line[name] for name in execution} == execution
     assert (refused["level"], refused["step"]) == ("WARNING", "inspect")
     assert "type-mismatch" in refused["message"]
-    assert (crashed["level"], crashed["step"], "NotFound" in crashed["exception"]) == ("ERROR", "publish", True)
+    assert (crashed["level"], crashed["step"], "ValueError" in crashed["exception"]) == ("ERROR", "dance", True)
     assert (ended["level"], ended["step"]) == ("INFO", "fail")
