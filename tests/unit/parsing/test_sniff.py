@@ -129,4 +129,4 @@ def test_comments_before_a_root_cost_no_time() -> None:
 @given(st.binary(max_size=300), st.sampled_from(["a.pdf", "a.docx", "a.html", "a.txt", "a.md", "a.csv", "a", "a.xyz"]))
 def test_any_bytes_have_a_type_or_a_failure(data: bytes, name: str) -> None:
     found = outcome(partial(sniff, data, name, ""))
-    assert found in {PDF, DOCX, HTML, PLAIN, MARKDOWN, CSV, "type-mismatch", "unsupported-type", "encrypted"}
+    assert found in {PDF, DOCX, HTML, PLAIN, MARKDOWN, CSV, PNG, JPEG, TIFF, "type-mismatch", "unsupported-type", "encrypted"}
