@@ -822,17 +822,20 @@ BEGIN
         SELECT l.code
         FROM (SELECT code, count(*) AS n, row_number() OVER (ORDER BY count(*) DESC, code COLLATE "C") AS place
               FROM unnest(languages) AS code GROUP BY code) AS l
-        WHERE l.n * 20 >= cardinality(languages) OR l.place <= 8 OR l.code = asked_in);
+        WHERE l.n * 20 >= cardinality(languages) OR l.place <= 8 OR l.code = asked_in
+        ORDER BY CASE WHEN l.code = asked_in AND l.n * 20 >= cardinality(languages) THEN 0
+                      WHEN l.place = 1 THEN 1 WHEN l.code = asked_in THEN 2 ELSE 3 END, l.place);
     SELECT array_agg(f.word ORDER BY f.n, f.word::text COLLATE "C"),
            array_agg(f.n * total / cardinality(vectors) ORDER BY f.n, f.word::text COLLATE "C")
     INTO words, frequencies
     FROM (SELECT w.word, greatest((SELECT count(*) FROM unnest(vectors) AS v WHERE v @@ w.word), 0.5) AS n
-          FROM (SELECT DISTINCT quoted.word
-                FROM unnest(languages) AS l (code),
+          FROM (SELECT quoted.word, min(l.place) AS place
+                FROM unnest(languages) WITH ORDINALITY AS l (code, place),
                      LATERAL (SELECT t.lexeme FROM unnest(atrium.text_vector(l.code, left(question, 1000))) AS t
                               ORDER BY t.positions[1], t.lexeme COLLATE "C" LIMIT 64) AS first (lexeme),
-                     CAST('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''' AS tsquery) AS quoted (word)) AS w
-          ORDER BY n, w.word::text COLLATE "C" LIMIT 16) AS f;
+                     CAST('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''' AS tsquery) AS quoted (word)
+                GROUP BY quoted.word) AS w
+          ORDER BY w.place, n, w.word::text COLLATE "C" LIMIT 16) AS f;
 END
 $$;
 
