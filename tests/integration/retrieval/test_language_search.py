@@ -1,5 +1,7 @@
 """Search in scripts without spaces and in languages with and without a stemmer, through the definer function."""
 
+import re
+
 import pytest
 
 from atrium.db import Database
@@ -44,3 +46,23 @@ async def test_words_find_the_passage_of_their_language(
     service = RetrievalService(filled, FixedEmbedder().of, settings.model_copy(update={"embedding_model": MODEL}))
     found = await service.search(tenant, SearchRequest(QUESTIONS[language], mode=SearchMode.KEYWORD))
     assert found.hits[0].text == PASSAGES[language][0]
+
+
+@pytest.mark.parametrize("stray", ["de", "", "it"])
+async def test_one_chunk_in_another_language_does_not_take_a_long_questions_words(
+    database: Database, tenant: Principal, settings: Settings, stray: str
+) -> None:
+    """Read in that language, a question's small words are rare ones; sixteen are looked for."""
+    small = re.findall(
+        r"\w+", "what is it that of the and in for to with by from at on as be are was were this these those which or not"
+    )
+    texts = [f"The pump {n} {' '.join(small)} is kept in hall {n}." for n in range(60)]
+    await publish(database, tenant, texts, language="en")
+    await publish(database, tenant, ["A wrench yields zinc."], language="en", name="wrench.txt")
+    await publish(database, tenant, ["Una guarnizione"], language=stray)
+    service = RetrievalService(database, FixedEmbedder().of, settings.model_copy(update={"embedding_model": MODEL}))
+
+    question = " ".join([*small[:14], "wrench", *small[14:], "yields zinc"])
+    found = await service.search(tenant, SearchRequest(question, mode=SearchMode.KEYWORD))
+
+    assert found.hits[0].document_name == "wrench.txt"
