@@ -339,5 +339,4 @@ def test_no_operation_of_one_tenant_shows_anything_of_the_other(deployment: Depl
             suppress_health_check=list(HealthCheck),
         ),
     )
-    print(deployment.operations, "operations")
     assert deployment.operations >= OPERATIONS_AT_LEAST

@@ -2,13 +2,11 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from atrium.kernel.errors import NotFound, Unavailable
 from atrium.ports import aws
@@ -21,19 +19,7 @@ from atrium.ports.workflow import StepFunctionsWorkflow
 BUCKET = "atrium-test"
 
 
-@pytest.fixture(autouse=True)
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        aws.client.cache_clear()
-        yield
-        aws.client.cache_clear()
+pytestmark = pytest.mark.usefixtures("cloud")
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """Mail through SES, against moto: what arrives, and what a refusal is to the caller."""
 
 import traceback
-from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 from moto.ses.models import ses_backends
 
 from atrium.kernel.errors import Unavailable
@@ -17,19 +15,7 @@ from atrium.runtime import Runtime
 SENDER = "atrium@example.com"
 
 
-@pytest.fixture(autouse=True)
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        aws.client.cache_clear()
-        yield
-        aws.client.cache_clear()
+pytestmark = pytest.mark.usefixtures("cloud")
 
 
 async def test_a_mail_goes_to_one_person_as_text() -> None:
