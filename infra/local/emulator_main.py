@@ -1,19 +1,24 @@
-"""Starts ministack with two corrections. Run as a file by the emulator's own interpreter, so it imports nothing of Atrium.
+"""Starts ministack with three corrections. Run as a file by the emulator's own interpreter, so it imports nothing of Atrium.
 
 A failed Python function keeps its exception's name, as on Lambda: the emulator reports every failure as
 `Runtime.HandlerError`, but the pipeline's Retry and the reason that a document's owner sees go by the name.
 
 Web pages are kept out: the emulator answers every origin, checks no credentials and runs code, so any page that its user
 visits could do what it likes with it.
+
+A presigned download of one version of an object gets the headers that its URL asks for; the emulator heeds them only where
+no version is named.
 """
 
 import re
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 _UNNAMED = "Runtime.HandlerError"
 
 Scope = dict[str, Any]
+Reply = tuple[int, dict[str, str], Any]
 App = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[dict[str, Any]], Awaitable[None]]], Awaitable[None]]
 
 # Nobody can make these names resolve to a server of theirs, as a page that rebinds its own name would.
@@ -76,7 +81,7 @@ def main() -> None:
     """Correct the emulator and run it."""
     # Only in the emulator's own environment.
     from ministack import app as emulator  # type: ignore[import-not-found]
-    from ministack.services import lambda_svc  # type: ignore[import-not-found]
+    from ministack.services import lambda_svc, s3  # type: ignore[import-not-found]
 
     execute = lambda_svc._execute_function_warm  # noqa: SLF001  the one place that every invocation passes
 
@@ -84,6 +89,15 @@ def main() -> None:
         return named(execute(func, event, request_id))
 
     lambda_svc._execute_function_warm = execute_named  # noqa: SLF001  as above
+    get_object = s3._get_object  # noqa: SLF001  every GET of an object passes it
+
+    def get_as_asked(bucket: str, key: str, headers: dict[str, str], query: dict[str, Any] | None = None) -> Reply:
+        status, reply, body = get_object(bucket, key, headers, query)
+        if status == HTTPStatus.OK:
+            s3._apply_response_overrides(reply, query or {})  # noqa: SLF001  its own way to heed them
+        return status, reply, body
+
+    s3._get_object = get_as_asked  # noqa: SLF001  as above
     emulator.app = guarded(emulator.app)
     emulator.main()
 

@@ -205,6 +205,7 @@ def test_a_deleted_document_leaves_no_chunk_and_no_object(tenant: Tenant) -> Non
 
 def test_a_download_is_the_uploaded_file(tenant: Tenant) -> None:
     document_id = tenant.add("note.txt", "Grüße aus Bergen")
+    tenant.ready(document_id)  # by now its row names the object's version, and so does the link
     link = tenant.http.get(f"/documents/{document_id}/download").raise_for_status().json()
     fetched = httpx.get(link["url"], trust_env=False)
     assert fetched.text == "Grüße aus Bergen"
