@@ -15,7 +15,7 @@ def test_the_parts_fit_the_window() -> None:
 
     budget = budget_of(TINY, question, 1024)
 
-    fixed = sum(count_tokens(each.content) for each in messages(question, ()))
+    fixed = sum(count_tokens(each.text) for each in messages(question, ()))
     assert budget.answer == 512, "a quarter of the window"
     assert 0 < budget.passages <= TINY.context_window - budget.answer - fixed
     assert budget.passages > 700

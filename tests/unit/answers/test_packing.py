@@ -99,7 +99,7 @@ def test_what_a_model_is_shown_never_overflows_its_room(sizes: list[int], name: 
         for number, size in enumerate(sizes, 1)
     ]
     packed = pack(given_hits, tokens, count_tokens)
-    shown = messages("", packed.sources)[1].content.removesuffix("\n\nQuestion: ")
+    shown = messages("", packed.sources)[1].text.removesuffix("\n\nQuestion: ")
     assert count_tokens(shown) <= tokens if packed.sources else shown == ""
 
 

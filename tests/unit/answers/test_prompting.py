@@ -9,9 +9,9 @@ def test_rules_and_data_are_apart_and_the_question_is_last() -> None:
     rules, asked = prompting.messages("How long?", SOURCES)
 
     assert (rules.role, asked.role) == ("system", "user")
-    assert SOURCES[0].text not in rules.content
-    assert asked.content.endswith("\n\nQuestion: How long?")
-    assert "[1] Refunds are paid" in asked.content
+    assert SOURCES[0].text not in rules.text
+    assert asked.text.endswith("\n\nQuestion: How long?")
+    assert "[1] Refunds are paid" in asked.text
 
 
 def test_passages_stand_between_tags_nobody_can_guess() -> None:
@@ -19,17 +19,17 @@ def test_passages_stand_between_tags_nobody_can_guess() -> None:
 
     first, second = (prompting.messages("?", (hostile,)) for _ in range(2))
 
-    tags = [re.findall(r"</?passage-([0-9]{18})", message.content) for message in (first[1], second[1])]
+    tags = [re.findall(r"</?passage-([0-9]{18})", message.text) for message in (first[1], second[1])]
     assert len(set(tags[0])) == len(set(tags[1])) == 1
     assert tags[0] != tags[1]
-    assert tags[0][0] in first[0].content
+    assert tags[0][0] in first[0].text
 
 
 def test_a_documents_name_cannot_leave_its_attribute() -> None:
     named = source(1, "text")
     object.__setattr__(named.parts[0], "document_name", 'a"> <evil')
 
-    assert 'document="a\'› ‹evil"' in prompting.messages("?", (named,))[1].content
+    assert 'document="a\'› ‹evil"' in prompting.messages("?", (named,))[1].text
 
 
 def test_what_nobody_sees_no_model_reads() -> None:
@@ -37,14 +37,14 @@ def test_what_nobody_sees_no_model_reads() -> None:
 
     _, asked = prompting.messages(f"How\u200b long{tagged}?", (source(1, f"Four{tagged} days \u202eor\u202c so"),))
 
-    assert asked.content.endswith("Question: How long?")
-    assert "[1] Four days or so\n" in asked.content
-    assert prompting.messages("", (), "de")[0].content.count("German") == 1
+    assert asked.text.endswith("Question: How long?")
+    assert "[1] Four days or so\n" in asked.text
+    assert prompting.messages("", (), "de")[0].text.count("German") == 1
 
 
 def test_the_rules_name_the_questions_language_and_its_words_for_nothing() -> None:
     rules, _ = prompting.messages("Wie lange?", SOURCES, "de")
 
-    assert "Answer in German" in rules.content
-    assert no_answer("de") in rules.content
-    assert "the question's language" in prompting.messages("?", SOURCES)[0].content
+    assert "Answer in German" in rules.text
+    assert no_answer("de") in rules.text
+    assert "the question's language" in prompting.messages("?", SOURCES)[0].text

@@ -40,7 +40,7 @@ def budget_of(spec: ChatSpec, question: str, answer: int, language: str = "") ->
     """
     wanted = answer * (_REASONING if spec.reasoning else 1)
     bound = max(1, min(wanted, spec.max_output, spec.context_window // _ANSWERS_SHARE))
-    fixed = sum(count_tokens(each.content) + _MESSAGE for each in messages("", (), language))
+    fixed = sum(count_tokens(each.text) + _MESSAGE for each in messages("", (), language))
     asked = count_tokens(question)
     least = min(_LEAST, spec.context_window // _EIGHTH)
     room = spec.context_window - bound - fixed - least

@@ -17,7 +17,7 @@ from atrium.db import Database
 from atrium.kernel.errors import FieldError, InvalidFields, ProviderError
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
-from atrium.providers.base import ChatEvent, ChatModel, ChatRequest, Completed, Passage, TextDelta, Usage
+from atrium.providers.base import ChatEvent, ChatModel, ChatRequest, Completed, Passage, TextDelta, ToolCallDelta, Usage
 from atrium.providers.catalogue import ChatSpec, chat_spec
 from atrium.providers.registry import own_name
 from atrium.retrieval.language import detect
@@ -123,6 +123,8 @@ class _Writing:
         """What one event of the model adds."""
         if isinstance(event, TextDelta):
             return self._write(self._sanitiser.feed(event.text))
+        if isinstance(event, ToolCallDelta):  # no tool was offered
+            return []
         self._completed = event
         return [*self._write(self._sanitiser.finish()), *self._cite(list(self._reader.finish()))]
 

@@ -3,6 +3,8 @@
 AtriumError
 ├── InvalidInput            the request can be understood and is wrong
 │   ├── MalformedRequest    it cannot even be read (bad JSON, tampered cursor)
+│   ├── UnknownModel        names the nearest that exist
+│   ├── ContextTooLong      carries both numbers
 │   ├── PayloadTooLarge
 │   ├── UnsupportedMediaType
 │   └── InvalidFields       field by field, each with a JSON pointer
@@ -12,16 +14,20 @@ AtriumError
 ├── Conflict                the state of the thing, or a concurrent request, forbids it
 │   └── IdempotencyMismatch
 ├── RateLimited             carries when to come back
+├── BudgetExceeded          a monthly budget has no room for this call
 ├── IngestionFailed         a document cannot become text: typed, permanent, shown to its owner
 ├── ProviderError           a model provider failed or refused
+│   ├── ProviderRefused     the provider says that the request is wrong; carries its status and its words
 │   └── ProviderUnavailable retryable
 └── Unavailable             a part of ours is down: database, queue, store
+    └── ProviderNotConfigured   no key, or no address; names the setting
 
 `code` is stable and becomes the URN of the problem; how each becomes a reply is decided in atrium.web.problems only.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class AtriumError(Exception):
@@ -47,6 +53,29 @@ class MalformedRequest(InvalidInput):
 
     code = "malformed-request"
     title = "Malformed request"
+
+
+class UnknownModel(InvalidInput):
+    """No such model here, or not for this tenant; the detail names the nearest that there are."""
+
+    code = "unknown-model"
+    title = "Unknown model"
+
+    def __init__(self, model: str, detail: str = "") -> None:
+        super().__init__(detail)
+        self.model = model
+
+
+class ContextTooLong(InvalidInput):
+    """More tokens than the model's window takes: `tokens` counted (what is written and what may be answered), `window` there."""
+
+    code = "context-too-long"
+    title = "Context too long"
+
+    def __init__(self, tokens: int, window: int, detail: str = "") -> None:
+        super().__init__(detail or f"The request needs about {tokens} tokens; the model's window has {window}.")
+        self.tokens = tokens
+        self.window = window
 
 
 class PayloadTooLarge(InvalidInput):
@@ -129,6 +158,17 @@ class RateLimited(AtriumError):
         self.limit = limit
 
 
+class BudgetExceeded(AtriumError):
+    """A hard monthly budget has no room for the call. `scope`: tenant, user or api_key; amounts in US dollars."""
+
+    code = "budget-exceeded"
+    title = "Budget exceeded"
+
+    def __init__(self, scope: str, detail: str = "") -> None:
+        super().__init__(detail)
+        self.scope = scope
+
+
 class IngestionFailed(AtriumError):
     """A document cannot be ingested. `kind` is the stable failure type its owner sees, such as `empty-text`."""
 
@@ -146,6 +186,21 @@ class ProviderError(AtriumError):
     code = "provider-error"
     title = "Model provider error"
 
+    # What was tried before, by whoever tried (atrium.gateway): one JSON object an attempt.
+    attempts: tuple[Mapping[str, Any], ...] = ()
+
+
+class ProviderRefused(ProviderError):
+    """The provider says that the request is wrong: `status` 4xx and the `error` object of its body, OpenAI's shape."""
+
+    code = "provider-refused"
+    title = "The model provider refused the request"
+
+    def __init__(self, detail: str, status: int = 400, error: Mapping[str, Any] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.error = error or {}
+
 
 class ProviderUnavailable(ProviderError):
     """A model provider cannot be reached, is overloaded or limits us: worth a retry."""
@@ -153,9 +208,22 @@ class ProviderUnavailable(ProviderError):
     code = "provider-unavailable"
     title = "Model provider unavailable"
 
+    def __init__(self, detail: str = "", *, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        # What the provider answered, where it did, and after how many seconds it wants to be asked again.
+        self.status = status
+        self.retry_after = retry_after
+
 
 class Unavailable(AtriumError):
     """A part of Atrium's own is down: database, queue, object store, secrets."""
 
     code = "unavailable"
     title = "Temporarily unavailable"
+
+
+class ProviderNotConfigured(Unavailable):
+    """A model's provider has no key, or no address, in this deployment; the detail names the setting or route that gives it."""
+
+    code = "provider-not-configured"
+    title = "Model provider not configured"

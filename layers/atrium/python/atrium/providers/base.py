@@ -1,16 +1,94 @@
 """The two interfaces that a provider implements, one or both, and the shapes they speak."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text among the parts of a message."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture: at a `url` that the provider fetches itself, or its bytes with their type."""
+
+    url: str = ""
+    data: bytes = field(default=b"", repr=False)
+    media_type: str = ""
+    detail: Literal["auto", "low", "high"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A PDF that the model reads itself."""
+
+    data: bytes = field(repr=False)
+    media_type: str = "application/pdf"
+    name: str = "document.pdf"
+
+
+Part = Text | Image | File
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that the model asks for. `arguments` is JSON text as the model wrote it, and may be broken."""
+
+    id: str
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a chat."""
+    """One turn of a chat. An assistant's `tool_calls` are each answered by a `tool` message of their `tool_call_id`."""
 
-    role: Literal["system", "user", "assistant"]
-    content: str
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str | tuple[Part, ...] = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    name: str = ""
+
+    @property
+    def text(self) -> str:
+        """Its text, without what is not."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part.text for part in self.content if isinstance(part, Text))
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may ask for; `parameters` is a JSON schema. `strict`: its arguments must fit it."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JsonSchema:
+    """What the answer must be: JSON of this schema. An empty schema: any JSON object."""
+
+    name: str = "answer"
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool = True
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTool:
+    """The one tool that must be called."""
+
+    name: str
+
+
+ToolChoice = Literal["auto", "none", "required"] | NamedTool
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +106,23 @@ class Passage:
 class ChatRequest:
     """`model` is the provider's own name, without the `provider/` prefix. `max_tokens` bounds the answer.
 
-    `no_answer` is what the messages ask a model to say when its passages do not answer, in the question's language.
+    What is None is left to the provider. `no_answer` is what the messages ask a model to say when its passages do not answer,
+    in the question's language. `timeout`: seconds for the whole call, retries included. An adapter whose
+    wire has no words for some of it is a `Partial`.
     """
 
     model: str
     messages: tuple[Message, ...]
     max_tokens: int = 1024
-    temperature: float = 0.0
+    temperature: float | None = 0.0
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    reasoning_effort: str | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    parallel_tool_calls: bool = True
+    response_format: JsonSchema | None = None
     passages: tuple[Passage, ...] = ()
     question: str = ""
     no_answer: str = ""
@@ -43,7 +131,7 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call, as the provider counts them."""
+    """Tokens of one call, as the provider counts them; `cached_tokens` are among the `input_tokens`."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -58,15 +146,26 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of the tool call at `index`, from 0. Its first piece has `id` and `name`; `arguments` are pieces of JSON text."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
-    """The end of a stream, always last, exactly once."""
+    """The end of a stream, always last, exactly once. A provider that tells no usage gives `counted` False."""
 
     finish_reason: Literal["stop", "length", "content_filter", "tool_calls"]
     usage: Usage
     model: str
+    counted: bool = True
 
 
-ChatEvent = TextDelta | Completed
+ChatEvent = TextDelta | ToolCallDelta | Completed
 
 
 class ChatModel(Protocol):
@@ -119,6 +218,15 @@ class Embedder(Protocol):
 
     async def embed(self, texts: Sequence[str], kind: Literal["document", "query"]) -> Vectors:
         """One L2-normalised vector per text, in order."""
+        ...
+
+
+@runtime_checkable
+class Partial(Protocol):
+    """A provider whose wire has no words for some of what a request can say; nothing is dropped silently."""
+
+    def ignores(self, request: ChatRequest) -> tuple[str, ...]:
+        """The request's fields, in OpenAI's names, that this provider will not be told: `seed`."""
         ...
 
 

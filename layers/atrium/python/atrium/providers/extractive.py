@@ -54,7 +54,7 @@ class ExtractiveChat:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Quote, word by word, each quote verbatim and followed by its passage's marker: `… [2]`."""
-        question = request.question or next((each.content for each in reversed(request.messages) if each.role == "user"), "")
+        question = request.question or next((each.text for each in reversed(request.messages) if each.role == "user"), "")
         answer = await self.answer(question, request.passages, request.no_answer or NO_ANSWER)
         words = re.findall(r"\s*\S+", answer)
         spent = 0
@@ -151,4 +151,4 @@ def _complete(relevance: Relevance, ranked: Sequence[Candidate]) -> list[Candida
 
 
 def _usage(request: ChatRequest, output: int) -> Usage:
-    return Usage(sum(len(_TOKEN.findall(each.content)) for each in request.messages), output)
+    return Usage(sum(len(_TOKEN.findall(each.text)) for each in request.messages), output)

@@ -16,11 +16,18 @@ class Permission(StrEnum):
     API_KEYS_MANAGE = "api_keys:manage"
     USERS_MANAGE = "users:manage"
     TENANT_MANAGE = "tenant:manage"
+    LLM_USE = "llm:use"
+    PROMPTS_READ = "prompts:read"
+    PROMPTS_WRITE = "prompts:write"
+    USAGE_READ = "usage:read"
+    LIMITS_MANAGE = "limits:manage"
+    MODELS_MANAGE = "models:manage"
+    AUDIT_READ = "audit:read"
 
 
-_VIEWER: Final = frozenset({Permission.DOCUMENTS_READ, Permission.RAG_QUERY})
-_MEMBER: Final = _VIEWER | {Permission.DOCUMENTS_WRITE}
-_ADMIN: Final = _MEMBER | {Permission.API_KEYS_MANAGE, Permission.USERS_MANAGE, Permission.TENANT_MANAGE}
+_VIEWER: Final = frozenset({Permission.DOCUMENTS_READ, Permission.RAG_QUERY, Permission.PROMPTS_READ})
+_MEMBER: Final = _VIEWER | {Permission.DOCUMENTS_WRITE, Permission.LLM_USE}
+_ADMIN: Final = frozenset(Permission)
 ROLES: Final = {Role.VIEWER: _VIEWER, Role.MEMBER: _MEMBER, Role.ADMIN: _ADMIN}
 
 

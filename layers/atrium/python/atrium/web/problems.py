@@ -54,6 +54,7 @@ _STATUS: Final[dict[type[AtriumError], HTTPStatus]] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.IdempotencyMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.BudgetExceeded: HTTPStatus.PAYMENT_REQUIRED,
     errors.IngestionFailed: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ProviderError: HTTPStatus.BAD_GATEWAY,
     errors.ProviderUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -1,0 +1,2 @@
+-- Money: budgets, balances, reservations and what was spent.
+SELECT;

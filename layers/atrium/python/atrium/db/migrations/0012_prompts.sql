@@ -1,0 +1,2 @@
+-- Prompts: templates, versions, labels.
+SELECT;

@@ -1,0 +1,2 @@
+-- The audit log's hash chain.
+SELECT;

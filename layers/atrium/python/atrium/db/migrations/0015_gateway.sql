@@ -1,0 +1,2 @@
+-- The gateway: answers kept for the same question.
+SELECT;
