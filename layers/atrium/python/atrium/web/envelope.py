@@ -111,7 +111,9 @@ class Guard:
             _LOG.exception("unexpected failure", exc_info=error)
             if started:
                 raise
-            await internal_problem(Request(scope).state.request_id)(scope, receive, send)
+            # An area with an error shape of its own renders this one too.
+            render = getattr(scope["app"].state, "internal_problem", internal_problem)
+            await render(Request(scope).state.request_id)(scope, receive, send)
 
 
 def canonical_path(path: str) -> str:

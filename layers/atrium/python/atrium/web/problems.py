@@ -92,7 +92,7 @@ def problem(request_id: str, error: AtriumError) -> Response:
     """The reply to an expected failure."""
     status = status_of(error)
     fields = error.errors if isinstance(error, errors.InvalidFields) else ()
-    return _reply(request_id, error.code, error.title, status, error.detail, fields=fields, headers=_headers_of(error))
+    return _reply(request_id, error.code, error.title, status, error.detail, fields=fields, headers=headers_of(error))
 
 
 def internal_problem(request_id: str) -> Response:
@@ -177,7 +177,8 @@ def _places(parts: tuple[int | str, ...], at: object) -> Iterator[int | str]:
             yield part
 
 
-def _headers_of(error: AtriumError) -> dict[str, str]:
+def headers_of(error: AtriumError) -> dict[str, str]:
+    """What a failure says in headers: how to authenticate, when to come back."""
     match error:
         case errors.Unauthenticated():
             return {"WWW-Authenticate": "Bearer"}
