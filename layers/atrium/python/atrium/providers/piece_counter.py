@@ -50,3 +50,7 @@ class PieceCounter:
     def offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """Character span of every piece of `text`, in order, without gaps."""
         return [match.span() for match in _PIECES.finditer(text)]
+
+    def count(self, text: str) -> int:
+        """How many pieces `text` has, faster than by their places."""
+        return len(_PIECES.findall(text))

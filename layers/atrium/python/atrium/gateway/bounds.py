@@ -1,0 +1,204 @@
+"""What a call can come to, before it goes out: cautious token counts, and the most that it can cost.
+
+A count is rather too high than too low, since it bounds what is reserved; what was spent is counted by the provider.
+"""
+
+import base64
+import json
+import math
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from atrium.kernel.errors import ContextTooLong, InvalidInput
+from atrium.providers.base import ChatRequest, File, Image, JsonSchema, Message, Part, Text, Tool
+from atrium.providers.catalogue import ChatSpec
+from atrium.providers.piece_counter import PieceCounter
+
+_counter: Final = PieceCounter()
+# The counter is up to a fifth below the truth on languages other than English.
+MARGIN: Final = 1.25
+MESSAGE: Final = 8  # tokens that a wire puts around a message, a call or a tool
+# An answer whose length nobody bounded is worth asking for from this length on; models that reason need more to say a word.
+LEAST_ANSWER: Final = 256
+_REASONING: Final = 8
+
+# A picture's most, in tokens, after the provider has made it smaller. By its model's name; the last is any other's.
+_IMAGES: Final = (("gpt-4o-mini", 48_200, 2_900), ("claude", 4_800, 4_800), ("", 2_600, 2_600))
+# A page of a PDF is read as its text and as a picture.
+_PAGE: Final = 4_600
+_PAGES: Final = re.compile(rb"/Type\s*/Page\b(?!s)")
+_COUNT: Final = re.compile(rb"/Count\s+(\d{1,6})")
+_OBJECTS: Final = re.compile(rb"/ObjStm\b")
+_STREAM: Final = re.compile(rb"stream\r?\n")
+_HEAD: Final = 400  # bytes between the two
+# What is unfolded at most for a PDF's pages: bytes, and streams.
+_INFLATED: Final = 4_000_000
+_STREAMS: Final = 500
+_UNKNOWN_PAGE_BYTES: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A call to one model: `input_tokens` cautiously counted, `max_tokens` of its answer; nano-dollars: `bound` is the most it
+    can cost, `least` what it takes less than that where a budget has less (None: nothing less, the caller bounded the answer).
+    """
+
+    spec: ChatSpec
+    input_tokens: int
+    max_tokens: int
+    bound: int
+    least: int | None
+
+    def affordable(self, reserved: int) -> int:
+        """How long the answer may be for what was reserved, in tokens, at least 1."""
+        price = self.spec.price
+        if reserved >= self.bound or price.output == 0:
+            return self.max_tokens
+        return max(1, min(self.max_tokens, (reserved - price.bound(self.input_tokens, 0)) // price.output))
+
+
+def plan(spec: ChatSpec, input_tokens: int, max_tokens: int | None) -> Plan:
+    """What a call comes to at most. `max_tokens` None: as much as the model writes, or the budget has room for.
+
+    ContextTooLong where input and answer are over the window even by an uncautious count; the provider decides what lies between.
+    InvalidInput for a longer answer than the model writes.
+    """
+    sure = int(input_tokens / MARGIN)
+    if sure + (max_tokens or 1) > spec.context_window:
+        raise ContextTooLong(sure + (max_tokens or 1), spec.context_window)
+    if max_tokens is not None and max_tokens > spec.max_output:
+        raise InvalidInput(f"max_tokens is {max_tokens}; {spec.model} answers with at most {spec.max_output} tokens.")
+    answer = max_tokens or max(1, min(spec.max_output, spec.context_window - sure))
+    bound = spec.price.bound(input_tokens, answer)
+    if max_tokens is not None:
+        return Plan(spec, input_tokens, answer, bound, None)
+    least = min(answer, LEAST_ANSWER * (_REASONING if spec.reasoning else 1))
+    return Plan(spec, input_tokens, answer, bound, spec.price.bound(input_tokens, least))
+
+
+def count_text(text: str) -> int:
+    """Tokens of a text by a cautious estimate, for whatever model."""
+    return math.ceil(_counter.count(text) * MARGIN)
+
+
+def count_input(request: ChatRequest) -> int:
+    """Cautious tokens of everything that a request tells its model."""
+    told = sum(_message(message, request.model) for message in request.messages)
+    told += sum(_tool(tool) for tool in request.tools)
+    return told + (_schema(request.response_format) if request.response_format else 0) + MESSAGE
+
+
+def count_body(body: Mapping[str, Any]) -> int:
+    """The same of a body in OpenAI's shape, for chats (`messages`) and embeddings (`input`); what is unknown counts as text."""
+    model = str(body.get("model", "")).rpartition("/")[2]
+    told = sum(_wire_message(each, model) for each in _items(body.get("messages")))
+    told += sum(count_text(_dumped(body[name])) for name in ("tools", "functions", "response_format") if body.get(name))
+    return told + (_wire_input(body["input"]) if "input" in body else 0) + MESSAGE
+
+
+def count_pages(pdf: bytes) -> int:
+    """A PDF's pages, as it says itself; where it says nothing that can be read, by its length."""
+    pieces = [pdf, *_object_streams(pdf)]
+    told = sum(sum(1 for _ in _PAGES.finditer(piece)) for piece in pieces)
+    # Outlines count too, so that this is the second best.
+    told = told or max((int(found[1]) for piece in pieces for found in _COUNT.finditer(piece)), default=0)
+    return told or math.ceil(len(pdf) / _UNKNOWN_PAGE_BYTES)
+
+
+def _message(message: Message, model: str) -> int:
+    parts = (Text(message.content),) if isinstance(message.content, str) else message.content
+    calls = sum(count_text(call.name) + count_text(call.arguments) + MESSAGE for call in message.tool_calls)
+    return sum(_part(part, model) for part in parts) + calls + MESSAGE
+
+
+def _part(part: Part, model: str) -> int:
+    match part:
+        case Text(text):
+            return count_text(text)
+        case Image(detail=detail):
+            return _image(model, detail)
+        case File(data):
+            return count_pages(data) * _PAGE
+
+
+def _image(model: str, detail: str) -> int:
+    high, low = next((high, low) for name, high, low in _IMAGES if model.startswith(name))
+    return low if detail == "low" else high
+
+
+def _tool(tool: Tool) -> int:
+    return count_text(tool.name) + count_text(tool.description) + count_text(_dumped(tool.parameters)) + MESSAGE
+
+
+def _schema(schema: JsonSchema) -> int:
+    return count_text(schema.name) + count_text(schema.description) + count_text(_dumped(schema.schema)) + MESSAGE
+
+
+def _wire_message(message: object, model: str) -> int:
+    if not isinstance(message, Mapping):
+        return count_text(_dumped(message))
+    content = message.get("content")
+    parts = [content] if isinstance(content, str) else _items(content)
+    rest = {name: value for name, value in message.items() if name not in {"content", "role"} and value}
+    return sum(_wire_part(part, model) for part in parts) + (count_text(_dumped(rest)) if rest else 0) + MESSAGE
+
+
+def _wire_part(part: object, model: str) -> int:
+    match part:
+        case str():
+            return count_text(part)
+        case {"type": "text", "text": str(text)}:
+            return count_text(text)
+        case {"type": "image_url", "image_url": image}:
+            return _image(model, str(image.get("detail")) if isinstance(image, Mapping) else "")
+        case {"type": "file", "file": {"file_data": str(data)}}:
+            return count_pages(_decoded(data)) * _PAGE
+    return count_text(_dumped(part))
+
+
+def _wire_input(value: object) -> int:
+    """Of an embedding: a text, a list of them, token ids, lists of them."""
+    match value:
+        case str():
+            return count_text(value)
+        case int():
+            return 1
+        case list():
+            return sum(map(_wire_input, value))
+    return count_text(_dumped(value))
+
+
+def _decoded(data: str) -> bytes:
+    try:
+        return base64.b64decode(data.rpartition(",")[2], validate=False)
+    except ValueError:
+        return data.encode()
+
+
+def _items(value: object) -> Iterable[object]:
+    return value if isinstance(value, list) else ()
+
+
+def _dumped(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _object_streams(pdf: bytes) -> Iterator[bytes]:
+    """What newer PDFs keep their pages in; a few megabytes of it, since a stream can unfold without end."""
+    left = _INFLATED
+    for found in islice(_OBJECTS.finditer(pdf), _STREAMS):
+        body = _STREAM.search(pdf, found.end(), found.end() + _HEAD)
+        if body is None:
+            continue
+        try:
+            text = zlib.decompressobj().decompress(memoryview(pdf)[body.end() :], left)
+        except zlib.error:
+            continue
+        yield text
+        left -= len(text)
+        if left <= 0:
+            return

@@ -1,0 +1,226 @@
+"""The order of trying: one candidate after the other, each with retries, none that has been failing for a while.
+
+An attempt has succeeded when the first event, or the head of the response, is there; what breaks after that is not tried
+elsewhere, because its reader has seen the beginning.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from atrium.gateway.circuits import Circuit, Circuits, State
+from atrium.kernel.errors import ProviderError, ProviderRefused, ProviderUnavailable
+from atrium.providers.catalogue import ChatSpec
+from atrium.providers.credentials import Credentials
+
+_log: Final = logging.getLogger(__name__)
+
+# Attempts at one candidate; between them a wait of anything up to 0.25 s, 0.5 s, … 8 s (full jitter), or what the provider says.
+TRIES: Final = 3
+BASE: Final = 0.25
+CAP: Final = 8.0
+
+AttemptOutcome = Literal["ok", "unavailable", "timeout", "refused", "failed", "circuit_open", "not_configured"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model to ask, and the key to ask with."""
+
+    spec: ChatSpec
+    credentials: Credentials
+
+    @property
+    def provider(self) -> str:
+        """Its provider's name."""
+        return self.spec.model.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try. `model` is `provider/name`; `status` is what the provider answered, where it did; `detail` is fit to be shown."""
+
+    provider: str
+    model: str
+    outcome: AttemptOutcome
+    status: int | None = None
+    milliseconds: int = 0
+    detail: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As in responses, problems and the ledger."""
+        return {
+            "provider": self.provider,
+            "model": self.model,
+            "outcome": self.outcome,
+            "status": self.status,
+            "milliseconds": self.milliseconds,
+            "detail": self.detail,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Routed[T]:
+    """What the `candidate` that answered gave, and everything that was tried, the successful attempt last."""
+
+    value: T
+    candidate: Candidate
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(slots=True)
+class _Trial:
+    """What came of one candidate: a value, or why there is none."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+    error: ProviderError | None = None
+
+
+class Router:
+    """One per process. `clock` (seconds), `uniform` and `sleep` are parameters so that tests need not wait."""
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        uniform: Callable[[float, float], float] = random.uniform,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._clock = clock
+        self._uniform = uniform
+        self._sleep = sleep
+        self._circuits = Circuits(clock)
+
+    @property
+    def now(self) -> float:
+        """The moment on the clock that deadlines are on."""
+        return self._clock()
+
+    async def first[T](
+        self,
+        candidates: Sequence[Candidate],
+        attempt: Callable[[Candidate], Awaitable[T]],
+        *,
+        deadline: float,
+        earlier: Sequence[Attempt] = (),
+    ) -> Routed[T]:
+        """The first answer, in the candidates' order, before `deadline` on this router's clock.
+
+        `ProviderUnavailable` is retried where it was, then passed on to the next; any other `ProviderError` is passed on at once.
+        What the provider refuses, and InvalidInput, is the request's own fault and raised as it is. When nobody answers, the
+        last error is raised. A provider's error has `attempts`, beginning with `earlier`: what the caller gave up itself.
+        """
+        tried = list(earlier)
+        error: ProviderError = ProviderUnavailable("There is no model to ask.")
+        for place, candidate in enumerate(candidates):
+            trial = _Trial(tried)
+            others = len(candidates) - place - 1
+            answer = await self._try(candidate, attempt, deadline, others, trial)
+            if answer is not None:
+                return Routed(answer[0], candidate, tuple(tried))
+            error = trial.error or error
+        error.attempts = _json(tried)
+        raise error
+
+    async def _try[T](
+        self, candidate: Candidate, attempt: Callable[[Candidate], Awaitable[T]], deadline: float, others: int, trial: _Trial
+    ) -> tuple[T] | None:
+        """The answer in a tuple, or None with `trial.error` set."""
+        circuit = self._circuits.of((candidate.spec.model, candidate.credentials))
+        for retry in range(TRIES):
+            admitted = circuit.admit(self._clock())
+            if admitted is State.OPEN:
+                self._leave_alone(candidate, circuit, trial)
+                return None
+            # With others to ask, one that hangs may not use up their time.
+            limit = (deadline - self._clock()) / (others + 1)
+            began = self._clock()
+            try:
+                answer = await _within(limit, candidate, attempt)
+            except ProviderError as failure:
+                self._note(_outcome(failure), failure, began, candidate, trial)
+                self._tell(circuit, admitted, failure)
+                if isinstance(failure, ProviderRefused):
+                    failure.attempts = _json(trial.attempts)
+                    raise
+                trial.error = failure
+            except BaseException:  # called off, or wrong before it went out: it tells nothing of the provider
+                circuit.called_off(admitted)
+                raise
+            else:
+                circuit.succeeded()
+                self._note("ok", None, began, candidate, trial)
+                return (answer,)
+            wait = self._wait(trial.error, retry, deadline, others)
+            if wait is None:
+                return None
+            await self._sleep(wait)
+        return None
+
+    def _tell(self, circuit: Circuit, admitted: State, failure: ProviderError) -> None:
+        """What is refused, or cannot be read, shows that somebody is there."""
+        if isinstance(failure, ProviderUnavailable):
+            circuit.failed(self._clock(), admitted)
+        else:
+            circuit.succeeded()
+
+    def _note(
+        self, outcome: AttemptOutcome, failure: ProviderError | None, began: float, candidate: Candidate, trial: _Trial
+    ) -> None:
+        spent = round((self._clock() - began) * 1000)
+        status, detail = getattr(failure, "status", None), failure.detail if failure else ""
+        trial.attempts.append(Attempt(candidate.provider, candidate.spec.model, outcome, status, spent, detail))
+
+    def _wait(self, failure: ProviderError, retry: int, deadline: float, others: int) -> float | None:
+        """Seconds before the next attempt; None: there is none at this candidate."""
+        if not isinstance(failure, ProviderUnavailable) or isinstance(failure, _Late) or retry == TRIES - 1:
+            return None
+        wait = self._uniform(0, min(CAP, BASE * 2**retry))
+        if failure.retry_after is not None:
+            # Somebody else may answer sooner than one who wants to be left alone for long.
+            if others and failure.retry_after > CAP:
+                return None
+            wait = max(wait, failure.retry_after)
+        return wait if self._clock() + wait < deadline else None
+
+    def _leave_alone(self, candidate: Candidate, circuit: Circuit, trial: _Trial) -> None:
+        rest = circuit.seconds_left(self._clock())
+        detail = f"{candidate.spec.model} has been failing and is asked again in {rest:.0f} s."
+        trial.attempts.append(Attempt(candidate.provider, candidate.spec.model, "circuit_open", detail=detail))
+        # What failed in this very call tells more than that the circuit opened over it.
+        trial.error = trial.error or ProviderUnavailable(detail, retry_after=rest)
+        _log.warning("the circuit of %s is open for %.1f s", candidate.spec.model, rest)
+
+
+class _Late(ProviderUnavailable):
+    """The attempt's time is over: another would have none."""
+
+
+async def _within[T](seconds: float, candidate: Candidate, attempt: Callable[[Candidate], Awaitable[T]]) -> T:
+    timer = asyncio.timeout(max(seconds, 0))
+    try:
+        async with timer:
+            return await attempt(candidate)
+    except TimeoutError as error:
+        if not timer.expired():
+            raise
+        raise _Late(f"{candidate.spec.model} did not answer in time.") from error
+
+
+def _outcome(failure: ProviderError) -> AttemptOutcome:
+    match failure:
+        case _Late():
+            return "timeout"
+        case ProviderUnavailable():
+            return "unavailable"
+        case ProviderRefused():
+            return "refused"
+    return "failed"
+
+
+def _json(attempts: Sequence[Attempt]) -> tuple[Mapping[str, Any], ...]:
+    return tuple(each.to_json() for each in attempts)
