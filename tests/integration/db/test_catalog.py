@@ -14,6 +14,9 @@ ROLES = (*LOGINS, "atrium_definer")
 PLATFORM_TABLES = {
     "embedding_spaces",  # what the model data file declares
     "operator_keys",  # the operator is no tenant's
+    "platform_prompts",  # every tenant reads them, the operator writes them
+    "platform_prompt_labels",
+    "platform_prompt_versions",
     "rate_buckets",  # public routes are limited before a tenant is known
 }
 # Policies beside tenant, owner and definer: what the relay may see of every tenant.
@@ -27,6 +30,7 @@ RELAY_POLICIES = {
     ("api_keys", "*"),
     ("invitations", "*"),
     ("password_resets", "*"),
+    ("audit_log", "r"),
 }
 RELAY_RIGHTS = {
     "outbox": "DELETE,SELECT,UPDATE",
@@ -47,6 +51,7 @@ RELAY_COLUMNS = {
     "api_keys": {"ctid", "expires_at", "revoked_at"},
     "invitations": {"ctid", "expires_at"},
     "password_resets": {"ctid", "expires_at"},
+    "audit_log": {"tenant_id", "at", "seq"},
 }  # fmt: skip
 # Unique over the whole deployment, because they are looked up before a tenant is known.
 GLOBAL_KEYS = {"users_email", "refresh_tokens_hash", "api_keys_key_id", "invitations_hash", "password_resets_hash"}
@@ -68,10 +73,16 @@ DEFINER_FUNCTIONS = {
     "erase_rows",
     "erase_tenant",
     "platform_figures",
+    "platform_prompt_add",
+    "platform_prompt_create",
+    "platform_prompt_delete",
+    "platform_prompt_point",
+    "seal_audit",
     "search_chunks",
 }
 # Parts of those, which nobody else may call.
 DEFINER_PARTS = {
+    "audit_canonical",
     "key_matches",
     "matching_chunks",
     "nearest_by_bits",
@@ -83,10 +94,11 @@ DEFINER_PARTS = {
     "take_token",
     "take_tokens",
     "tenant_tables",
+    "writing_operator",
 }
 # Functions and procedures of the migrator's, with the caller's rights.
 INVOKER_FUNCTIONS = {
-    "current_tenant", "declare_embedding_space", "keep_bits", "protect", "refuse_erased", "stemmed_vector", "tenant_stays",
+    "current_tenant", "declare_embedding_space", "keep_bits", "protect", "refuse_erased", "refuse_sealed", "stemmed_vector", "tenant_stays",
     "text_vector", "unspaced_letters", "unspaced_vector",
 }  # fmt: skip
 PINNED_PATH = "search_path=atrium, public, pg_temp"

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 def samples(tenant: UUID) -> dict[str, Row]:
     """One row of every tenant table, parents first. A new table needs one here."""
-    user, document = uuid4(), uuid4()
+    user, document, prompt = uuid4(), uuid4(), uuid4()
     rows: dict[str, Row] = {
         "tenants": {"name": "A tenant"},
         "users": {"id": user, "email": f"{user}@example.com", "password_hash": "!", "role": "admin"},
@@ -43,6 +43,7 @@ def samples(tenant: UUID) -> dict[str, Row]:
         },
         "outbox": {"id": uuid4(), "type": "thing.done", "subject": "thing:1", "payload": Jsonb({})},
         "audit_log": {"id": uuid4(), "actor": "user:1", "action": "thing.done"},
+        "audit_chains": {"seq": 1},
         "documents": {"id": document, "name": "a.txt", "created_by": "user:1"},
         "document_versions": {
             "document_id": document, "version": 1, "source": "api", "object_key": "k", "content_type": "text/plain", "size": 1,
@@ -55,6 +56,12 @@ def samples(tenant: UUID) -> dict[str, Row]:
         },
         "chunk_bits": {"space_id": 1001, "document_id": document, "id": uuid4(), "bits": "1010"},
         "tenant_indexes": {"space_id": 1001, "chunks": 1},
+        "prompts": {"id": prompt, "key": "greeting", "created_by": "user:1"},
+        "prompt_versions": {"prompt_id": prompt, "version": 1, "messages": Jsonb([]), "created_by": "user:1"},
+        "prompt_labels": {
+            "prompt_id": prompt, "label": "production", "revision": 1, "variants": Jsonb([]), "created_by": "user:1",
+        },
+        "llm_defaults": {"type": "chat", "updated_by": "user:1"},
         "erasures": {"requested_by": "user"},
     }  # fmt: skip
     return {table: {"tenant_id": tenant} | row for table, row in rows.items()}

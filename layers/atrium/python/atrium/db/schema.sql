@@ -23,6 +23,43 @@ CREATE TYPE atrium.rate_state AS (
 
 ALTER TYPE atrium.rate_state OWNER TO atrium_definer;
 
+-- audit_log
+
+CREATE TABLE atrium.audit_log (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    target text DEFAULT ''::text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    request_id text DEFAULT ''::text NOT NULL,
+    seq bigint,
+    hash bytea,
+    CONSTRAINT audit_log_action_check CHECK ((action ~ '^[a-z_]+(\.[a-z_]+)+$'::text)),
+    CONSTRAINT audit_log_check CHECK ((num_nulls(seq, hash) = ANY (ARRAY[0, 2]))),
+    CONSTRAINT audit_log_hash_check CHECK ((length(hash) = 32)),
+    CONSTRAINT audit_log_seq_check CHECK ((seq > 0))
+);
+
+ALTER TABLE ONLY atrium.audit_log FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.audit_log OWNER TO atrium_migrator;
+
+-- audit_canonical(atrium.audit_log)
+
+CREATE FUNCTION atrium.audit_canonical(entry atrium.audit_log) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+    SELECT jsonb_build_object(
+        'tenant_id', entry.tenant_id, 'id', entry.id, 'at', to_char(entry.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'actor', entry.actor, 'action', entry.action, 'target', entry.target, 'detail', entry.detail,
+        'request_id', entry.request_id)::text
+$$;
+
+ALTER FUNCTION atrium.audit_canonical(entry atrium.audit_log) OWNER TO atrium_definer;
+
 -- auth_accept(bytea, text, text)
 
 CREATE FUNCTION atrium.auth_accept(hash bytea, password text, request text, OUT outcome text, OUT tenant_id uuid, OUT id uuid) RETURNS record
@@ -775,6 +812,90 @@ $$;
 
 ALTER FUNCTION atrium.platform_figures() OWNER TO atrium_definer;
 
+-- platform_prompt_add(text, uuid, text, jsonb, text, jsonb, text)
+
+CREATE FUNCTION atrium.platform_prompt_add(operator text, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    author text := writing_operator(operator);
+    made   integer;
+BEGIN
+    UPDATE platform_prompts p
+       SET latest_version = p.latest_version + 1, description = coalesce(about, p.description), updated_at = now()
+     WHERE p.id = prompt AND p.deleted_at IS NULL RETURNING p.latest_version INTO made;
+    IF made IS NOT NULL THEN
+        INSERT INTO platform_prompt_versions (prompt_id, version, messages, model, parameters, note, created_by)
+        VALUES (prompt, made, content, chosen, settings, remark, author);
+    END IF;
+    RETURN made;
+END
+$$;
+
+ALTER FUNCTION atrium.platform_prompt_add(operator text, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text) OWNER TO atrium_definer;
+
+-- platform_prompt_create(text, uuid, text, text, text, jsonb, text, jsonb, text)
+
+CREATE FUNCTION atrium.platform_prompt_create(operator text, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    author text := writing_operator(operator);
+BEGIN
+    INSERT INTO platform_prompts (id, key, type, description, created_by) VALUES (prompt, name, kind, about, author)
+    ON CONFLICT (key) WHERE deleted_at IS NULL DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO platform_prompt_versions (prompt_id, version, messages, model, parameters, note, created_by)
+    VALUES (prompt, 1, content, chosen, settings, remark, author);
+    RETURN true;
+END
+$$;
+
+ALTER FUNCTION atrium.platform_prompt_create(operator text, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text) OWNER TO atrium_definer;
+
+-- platform_prompt_delete(text, uuid)
+
+CREATE FUNCTION atrium.platform_prompt_delete(operator text, prompt uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    author text := writing_operator(operator);
+BEGIN
+    UPDATE platform_prompts p SET deleted_by = author, deleted_at = now() WHERE p.id = prompt AND p.deleted_at IS NULL;
+    RETURN FOUND;
+END
+$$;
+
+ALTER FUNCTION atrium.platform_prompt_delete(operator text, prompt uuid) OWNER TO atrium_definer;
+
+-- platform_prompt_point(text, uuid, text, jsonb)
+
+CREATE FUNCTION atrium.platform_prompt_point(operator text, prompt uuid, name text, targets jsonb) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    author text := writing_operator(operator);
+    made   integer;
+BEGIN
+    PERFORM FROM platform_prompts p WHERE p.id = prompt AND p.deleted_at IS NULL FOR UPDATE;
+    IF FOUND THEN
+        INSERT INTO platform_prompt_labels AS l (prompt_id, label, revision, variants, created_by)
+        SELECT prompt, name, coalesce(max(o.revision), 0) + 1, targets, author
+          FROM platform_prompt_labels o WHERE o.prompt_id = prompt AND o.label = name
+        RETURNING l.revision INTO made;
+    END IF;
+    RETURN made;
+END
+$$;
+
+ALTER FUNCTION atrium.platform_prompt_point(operator text, prompt uuid, name text, targets jsonb) OWNER TO atrium_definer;
+
 -- protect(regclass)
 
 CREATE PROCEDURE atrium.protect(IN target regclass)
@@ -857,6 +978,22 @@ $$;
 
 ALTER FUNCTION atrium.refuse_erased() OWNER TO atrium_migrator;
 
+-- refuse_sealed()
+
+CREATE FUNCTION atrium.refuse_sealed() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_OP = 'DELETE' AND EXISTS (SELECT FROM erasures e WHERE e.tenant_id = OLD.tenant_id) THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'a sealed entry of the audit log stays as it is' USING ERRCODE = 'insufficient_privilege';
+END
+$$;
+
+ALTER FUNCTION atrium.refuse_sealed() OWNER TO atrium_migrator;
+
 -- required_tenant()
 
 CREATE FUNCTION atrium.required_tenant() RETURNS uuid
@@ -874,6 +1011,47 @@ END
 $$;
 
 ALTER FUNCTION atrium.required_tenant() OWNER TO atrium_definer;
+
+-- seal_audit(integer)
+
+CREATE FUNCTION atrium.seal_audit(most integer, OUT sealed bigint, OUT seq bigint, OUT hash bytea) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    tenant  uuid := required_tenant();
+    head    audit_chains;
+    entry   audit_log;
+    first   bigint;
+    ids     uuid[] := '{}';
+    hashes  bytea[] := '{}';
+BEGIN
+    INSERT INTO audit_chains (tenant_id) VALUES (tenant) ON CONFLICT DO NOTHING;
+    SELECT c.* INTO head FROM audit_chains c WHERE c.tenant_id = tenant FOR UPDATE;
+    first := head.seq;
+    FOR entry IN SELECT a.* FROM audit_log a WHERE a.tenant_id = tenant AND a.seq IS NULL ORDER BY a.at, a.id LIMIT most LOOP
+        head.seq := head.seq + 1;
+        head.hash := sha256(head.hash || convert_to(audit_canonical(entry), 'UTF8'));
+        ids := ids || entry.id;
+        hashes := hashes || head.hash;
+    END LOOP;
+    UPDATE audit_log a SET seq = first + link.position, hash = link.hash
+      FROM unnest(ids, hashes) WITH ORDINALITY link (id, hash, position)
+     WHERE a.tenant_id = tenant AND a.id = link.id;
+    GET DIAGNOSTICS sealed = ROW_COUNT;
+    IF sealed <> cardinality(ids) THEN
+        RAISE EXCEPTION 'entries went while they were sealed' USING ERRCODE = 'serialization_failure';
+    END IF;
+    IF sealed > 0 THEN
+        UPDATE audit_chains c SET seq = head.seq, hash = head.hash, sealed_at = clock_timestamp() WHERE c.tenant_id = tenant;
+    END IF;
+    seq := head.seq;
+    hash := head.hash;
+END
+$$;
+
+ALTER FUNCTION atrium.seal_audit(most integer, OUT sealed bigint, OUT seq bigint, OUT hash bytea) OWNER TO atrium_definer;
 
 -- search_chunks(smallint, public.halfvec, text, text[], uuid[], jsonpath, double precision, integer)
 
@@ -1117,23 +1295,37 @@ CREATE FUNCTION atrium.text_vector(language text, content text) RETURNS tsvector
 
 ALTER FUNCTION atrium.text_vector(language text, content text) OWNER TO atrium_migrator;
 
--- audit_log
+-- writing_operator(text)
 
-CREATE TABLE atrium.audit_log (
+CREATE FUNCTION atrium.writing_operator(operator text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF nullif(current_setting('app.tenant_id', true), '') IS NOT NULL
+       OR NOT EXISTS (SELECT FROM operator_keys k WHERE k.key_id = operator AND k.revoked_at IS NULL) THEN
+        RAISE insufficient_privilege USING MESSAGE = 'platform prompts are written by the operator';
+    END IF;
+    RETURN 'operator:' || operator;
+END
+$$;
+
+ALTER FUNCTION atrium.writing_operator(operator text) OWNER TO atrium_definer;
+
+-- audit_chains
+
+CREATE TABLE atrium.audit_chains (
     tenant_id uuid NOT NULL,
-    id uuid NOT NULL,
-    at timestamp with time zone DEFAULT now() NOT NULL,
-    actor text NOT NULL,
-    action text NOT NULL,
-    target text DEFAULT ''::text NOT NULL,
-    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
-    request_id text DEFAULT ''::text NOT NULL,
-    CONSTRAINT audit_log_action_check CHECK ((action ~ '^[a-z_]+(\.[a-z_]+)+$'::text))
+    seq bigint DEFAULT 0 NOT NULL,
+    hash bytea DEFAULT decode(repeat('00'::text, 32), 'hex'::text) NOT NULL,
+    sealed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT audit_chains_hash_check CHECK ((length(hash) = 32)),
+    CONSTRAINT audit_chains_seq_check CHECK ((seq >= 0))
 );
 
-ALTER TABLE ONLY atrium.audit_log FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY atrium.audit_chains FORCE ROW LEVEL SECURITY;
 
-ALTER TABLE atrium.audit_log OWNER TO atrium_migrator;
+ALTER TABLE atrium.audit_chains OWNER TO atrium_migrator;
 
 -- chunk_bits
 
@@ -1369,6 +1561,23 @@ ALTER TABLE ONLY atrium.invitations FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.invitations OWNER TO atrium_migrator;
 
+-- llm_defaults
+
+CREATE TABLE atrium.llm_defaults (
+    tenant_id uuid NOT NULL,
+    type text NOT NULL,
+    model text,
+    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    updated_by text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT llm_defaults_parameters_check CHECK ((jsonb_typeof(parameters) = 'object'::text)),
+    CONSTRAINT llm_defaults_type_check CHECK ((type = ANY (ARRAY['chat'::text, 'rag_answer'::text, 'summary'::text, 'project_draft'::text, 'extraction'::text, 'copilot'::text, 'refine'::text])))
+);
+
+ALTER TABLE ONLY atrium.llm_defaults FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.llm_defaults OWNER TO atrium_migrator;
+
 -- operator_keys
 
 CREATE TABLE atrium.operator_keys (
@@ -1418,6 +1627,126 @@ ALTER TABLE ONLY atrium.password_resets FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.password_resets OWNER TO atrium_migrator;
 
+-- platform_prompt_labels
+
+CREATE TABLE atrium.platform_prompt_labels (
+    prompt_id uuid NOT NULL,
+    label text NOT NULL,
+    revision integer NOT NULL,
+    variants jsonb NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT platform_prompt_labels_label_check CHECK (((label ~ '^[a-z][a-z0-9._-]{0,63}$'::text) AND (label <> 'latest'::text))),
+    CONSTRAINT platform_prompt_labels_revision_check CHECK ((revision >= 1)),
+    CONSTRAINT platform_prompt_labels_variants_check CHECK ((jsonb_typeof(variants) = 'array'::text))
+);
+
+ALTER TABLE atrium.platform_prompt_labels OWNER TO atrium_migrator;
+
+-- platform_prompt_versions
+
+CREATE TABLE atrium.platform_prompt_versions (
+    prompt_id uuid NOT NULL,
+    version integer NOT NULL,
+    messages jsonb NOT NULL,
+    model text,
+    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    note text DEFAULT ''::text NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT platform_prompt_versions_messages_check CHECK ((jsonb_typeof(messages) = 'array'::text)),
+    CONSTRAINT platform_prompt_versions_note_check CHECK ((length(note) <= 2000)),
+    CONSTRAINT platform_prompt_versions_parameters_check CHECK ((jsonb_typeof(parameters) = 'object'::text)),
+    CONSTRAINT platform_prompt_versions_version_check CHECK ((version >= 1))
+);
+
+ALTER TABLE atrium.platform_prompt_versions OWNER TO atrium_migrator;
+
+-- platform_prompts
+
+CREATE TABLE atrium.platform_prompts (
+    id uuid NOT NULL,
+    key text NOT NULL,
+    type text,
+    description text DEFAULT ''::text NOT NULL,
+    latest_version integer DEFAULT 1 NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_by text,
+    deleted_at timestamp with time zone,
+    CONSTRAINT platform_prompts_check CHECK (((deleted_by IS NULL) = (deleted_at IS NULL))),
+    CONSTRAINT platform_prompts_description_check CHECK ((length(description) <= 2000)),
+    CONSTRAINT platform_prompts_key_check CHECK ((key ~ '^[a-z0-9][a-z0-9._-]{0,99}$'::text)),
+    CONSTRAINT platform_prompts_latest_version_check CHECK ((latest_version >= 1)),
+    CONSTRAINT platform_prompts_type_check CHECK ((type = ANY (ARRAY['chat'::text, 'rag_answer'::text, 'summary'::text, 'project_draft'::text, 'extraction'::text, 'copilot'::text, 'refine'::text])))
+);
+
+ALTER TABLE atrium.platform_prompts OWNER TO atrium_migrator;
+
+-- prompt_labels
+
+CREATE TABLE atrium.prompt_labels (
+    tenant_id uuid NOT NULL,
+    prompt_id uuid NOT NULL,
+    label text NOT NULL,
+    revision integer NOT NULL,
+    variants jsonb NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT prompt_labels_label_check CHECK (((label ~ '^[a-z][a-z0-9._-]{0,63}$'::text) AND (label <> 'latest'::text))),
+    CONSTRAINT prompt_labels_revision_check CHECK ((revision >= 1)),
+    CONSTRAINT prompt_labels_variants_check CHECK ((jsonb_typeof(variants) = 'array'::text))
+);
+
+ALTER TABLE ONLY atrium.prompt_labels FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.prompt_labels OWNER TO atrium_migrator;
+
+-- prompt_versions
+
+CREATE TABLE atrium.prompt_versions (
+    tenant_id uuid NOT NULL,
+    prompt_id uuid NOT NULL,
+    version integer NOT NULL,
+    messages jsonb NOT NULL,
+    model text,
+    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    note text DEFAULT ''::text NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT prompt_versions_messages_check CHECK ((jsonb_typeof(messages) = 'array'::text)),
+    CONSTRAINT prompt_versions_note_check CHECK ((length(note) <= 2000)),
+    CONSTRAINT prompt_versions_parameters_check CHECK ((jsonb_typeof(parameters) = 'object'::text)),
+    CONSTRAINT prompt_versions_version_check CHECK ((version >= 1))
+);
+
+ALTER TABLE ONLY atrium.prompt_versions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.prompt_versions OWNER TO atrium_migrator;
+
+-- prompts
+
+CREATE TABLE atrium.prompts (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    key text NOT NULL,
+    type text,
+    description text DEFAULT ''::text NOT NULL,
+    latest_version integer DEFAULT 1 NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT prompts_description_check CHECK ((length(description) <= 2000)),
+    CONSTRAINT prompts_key_check CHECK ((key ~ '^[a-z0-9][a-z0-9._-]{0,99}$'::text)),
+    CONSTRAINT prompts_latest_version_check CHECK ((latest_version >= 1)),
+    CONSTRAINT prompts_type_check CHECK ((type = ANY (ARRAY['chat'::text, 'rag_answer'::text, 'summary'::text, 'project_draft'::text, 'extraction'::text, 'copilot'::text, 'refine'::text])))
+);
+
+ALTER TABLE ONLY atrium.prompts FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.prompts OWNER TO atrium_migrator;
+
 -- rate_buckets
 
 CREATE UNLOGGED TABLE atrium.rate_buckets (
@@ -1428,6 +1757,80 @@ CREATE UNLOGGED TABLE atrium.rate_buckets (
 WITH (fillfactor='70');
 
 ALTER TABLE atrium.rate_buckets OWNER TO atrium_migrator;
+
+-- readable_prompt_labels
+
+CREATE VIEW atrium.readable_prompt_labels WITH (security_invoker='true') AS
+ SELECT prompt_labels.prompt_id,
+    prompt_labels.label,
+    prompt_labels.revision,
+    prompt_labels.variants,
+    prompt_labels.created_by,
+    prompt_labels.created_at
+   FROM atrium.prompt_labels
+UNION ALL
+ SELECT platform_prompt_labels.prompt_id,
+    platform_prompt_labels.label,
+    platform_prompt_labels.revision,
+    platform_prompt_labels.variants,
+    platform_prompt_labels.created_by,
+    platform_prompt_labels.created_at
+   FROM atrium.platform_prompt_labels;
+
+ALTER VIEW atrium.readable_prompt_labels OWNER TO atrium_migrator;
+
+-- readable_prompt_versions
+
+CREATE VIEW atrium.readable_prompt_versions WITH (security_invoker='true') AS
+ SELECT prompt_versions.prompt_id,
+    prompt_versions.version,
+    prompt_versions.messages,
+    prompt_versions.model,
+    prompt_versions.parameters,
+    prompt_versions.note,
+    prompt_versions.created_by,
+    prompt_versions.created_at
+   FROM atrium.prompt_versions
+UNION ALL
+ SELECT platform_prompt_versions.prompt_id,
+    platform_prompt_versions.version,
+    platform_prompt_versions.messages,
+    platform_prompt_versions.model,
+    platform_prompt_versions.parameters,
+    platform_prompt_versions.note,
+    platform_prompt_versions.created_by,
+    platform_prompt_versions.created_at
+   FROM atrium.platform_prompt_versions;
+
+ALTER VIEW atrium.readable_prompt_versions OWNER TO atrium_migrator;
+
+-- readable_prompts
+
+CREATE VIEW atrium.readable_prompts WITH (security_invoker='true') AS
+ SELECT 'tenant'::text AS layer,
+    prompts.id,
+    prompts.key,
+    prompts.type,
+    prompts.description,
+    prompts.latest_version,
+    prompts.created_by,
+    prompts.created_at,
+    prompts.updated_at
+   FROM atrium.prompts
+UNION ALL
+ SELECT 'platform'::text AS layer,
+    platform_prompts.id,
+    platform_prompts.key,
+    platform_prompts.type,
+    platform_prompts.description,
+    platform_prompts.latest_version,
+    platform_prompts.created_by,
+    platform_prompts.created_at,
+    platform_prompts.updated_at
+   FROM atrium.platform_prompts
+  WHERE (platform_prompts.deleted_at IS NULL);
+
+ALTER VIEW atrium.readable_prompts OWNER TO atrium_migrator;
 
 -- refresh_tokens
 
@@ -1514,6 +1917,11 @@ ALTER TABLE atrium_meta.migrations OWNER TO atrium_migrator;
 ALTER TABLE ONLY atrium.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (tenant_id, id);
 
+-- audit_chains audit_chains_pkey
+
+ALTER TABLE ONLY atrium.audit_chains
+    ADD CONSTRAINT audit_chains_pkey PRIMARY KEY (tenant_id);
+
 -- audit_log audit_log_pkey
 
 ALTER TABLE ONLY atrium.audit_log
@@ -1574,6 +1982,11 @@ ALTER TABLE ONLY atrium.invitations
 ALTER TABLE ONLY atrium.invitations
     ADD CONSTRAINT invitations_tenant_id_email_key UNIQUE (tenant_id, email);
 
+-- llm_defaults llm_defaults_pkey
+
+ALTER TABLE ONLY atrium.llm_defaults
+    ADD CONSTRAINT llm_defaults_pkey PRIMARY KEY (tenant_id, type);
+
 -- operator_keys operator_keys_pkey
 
 ALTER TABLE ONLY atrium.operator_keys
@@ -1588,6 +2001,36 @@ ALTER TABLE ONLY atrium.outbox
 
 ALTER TABLE ONLY atrium.password_resets
     ADD CONSTRAINT password_resets_pkey PRIMARY KEY (tenant_id, user_id);
+
+-- platform_prompt_labels platform_prompt_labels_pkey
+
+ALTER TABLE ONLY atrium.platform_prompt_labels
+    ADD CONSTRAINT platform_prompt_labels_pkey PRIMARY KEY (prompt_id, label, revision);
+
+-- platform_prompt_versions platform_prompt_versions_pkey
+
+ALTER TABLE ONLY atrium.platform_prompt_versions
+    ADD CONSTRAINT platform_prompt_versions_pkey PRIMARY KEY (prompt_id, version);
+
+-- platform_prompts platform_prompts_pkey
+
+ALTER TABLE ONLY atrium.platform_prompts
+    ADD CONSTRAINT platform_prompts_pkey PRIMARY KEY (id);
+
+-- prompt_labels prompt_labels_pkey
+
+ALTER TABLE ONLY atrium.prompt_labels
+    ADD CONSTRAINT prompt_labels_pkey PRIMARY KEY (tenant_id, prompt_id, label, revision);
+
+-- prompt_versions prompt_versions_pkey
+
+ALTER TABLE ONLY atrium.prompt_versions
+    ADD CONSTRAINT prompt_versions_pkey PRIMARY KEY (tenant_id, prompt_id, version);
+
+-- prompts prompts_pkey
+
+ALTER TABLE ONLY atrium.prompts
+    ADD CONSTRAINT prompts_pkey PRIMARY KEY (tenant_id, id);
 
 -- rate_buckets rate_buckets_pkey
 
@@ -1626,6 +2069,22 @@ CREATE UNIQUE INDEX api_keys_key_id ON atrium.api_keys USING btree (key_id);
 -- audit_log_at
 
 CREATE INDEX audit_log_at ON atrium.audit_log USING btree (tenant_id, at DESC, id);
+
+-- audit_log_request
+
+CREATE INDEX audit_log_request ON atrium.audit_log USING btree (tenant_id, request_id) WHERE (request_id <> ''::text);
+
+-- audit_log_seq
+
+CREATE UNIQUE INDEX audit_log_seq ON atrium.audit_log USING btree (tenant_id, seq) WHERE (seq IS NOT NULL);
+
+-- audit_log_target
+
+CREATE INDEX audit_log_target ON atrium.audit_log USING btree (tenant_id, target, at) WHERE (target <> ''::text);
+
+-- audit_log_unsealed
+
+CREATE INDEX audit_log_unsealed ON atrium.audit_log USING btree (tenant_id, at, id) WHERE (seq IS NULL);
 
 -- chunk_bits_documents
 
@@ -1683,6 +2142,14 @@ CREATE INDEX outbox_unpublished ON atrium.outbox USING btree (created_at) WHERE 
 
 CREATE UNIQUE INDEX password_resets_hash ON atrium.password_resets USING btree (token_hash);
 
+-- platform_prompts_key
+
+CREATE UNIQUE INDEX platform_prompts_key ON atrium.platform_prompts USING btree (key) WHERE (deleted_at IS NULL);
+
+-- prompts_key
+
+CREATE UNIQUE INDEX prompts_key ON atrium.prompts USING btree (tenant_id, key);
+
 -- refresh_tokens_expiry
 
 CREATE INDEX refresh_tokens_expiry ON atrium.refresh_tokens USING btree (idle_expires_at);
@@ -1731,10 +2198,19 @@ CREATE TRIGGER erased BEFORE INSERT ON atrium.refresh_tokens FOR EACH ROW EXECUT
 
 CREATE TRIGGER erased BEFORE INSERT ON atrium.users FOR EACH ROW EXECUTE FUNCTION atrium.refuse_erased();
 
+-- audit_log sealed
+
+CREATE TRIGGER sealed BEFORE DELETE OR UPDATE ON atrium.audit_log FOR EACH ROW WHEN ((old.seq IS NOT NULL)) EXECUTE FUNCTION atrium.refuse_sealed();
+
 -- api_keys api_keys_tenant_id_fkey
 
 ALTER TABLE ONLY atrium.api_keys
     ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
+
+-- audit_chains audit_chains_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.audit_chains
+    ADD CONSTRAINT audit_chains_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
 
 -- audit_log audit_log_tenant_id_fkey
 
@@ -1781,6 +2257,11 @@ ALTER TABLE ONLY atrium.idempotency_keys
 ALTER TABLE ONLY atrium.invitations
     ADD CONSTRAINT invitations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
 
+-- llm_defaults llm_defaults_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.llm_defaults
+    ADD CONSTRAINT llm_defaults_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
+
 -- outbox outbox_tenant_id_fkey
 
 ALTER TABLE ONLY atrium.outbox
@@ -1790,6 +2271,31 @@ ALTER TABLE ONLY atrium.outbox
 
 ALTER TABLE ONLY atrium.password_resets
     ADD CONSTRAINT password_resets_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES atrium.users(tenant_id, id) ON DELETE CASCADE;
+
+-- platform_prompt_labels platform_prompt_labels_prompt_id_fkey
+
+ALTER TABLE ONLY atrium.platform_prompt_labels
+    ADD CONSTRAINT platform_prompt_labels_prompt_id_fkey FOREIGN KEY (prompt_id) REFERENCES atrium.platform_prompts(id);
+
+-- platform_prompt_versions platform_prompt_versions_prompt_id_fkey
+
+ALTER TABLE ONLY atrium.platform_prompt_versions
+    ADD CONSTRAINT platform_prompt_versions_prompt_id_fkey FOREIGN KEY (prompt_id) REFERENCES atrium.platform_prompts(id);
+
+-- prompt_labels prompt_labels_tenant_id_prompt_id_fkey
+
+ALTER TABLE ONLY atrium.prompt_labels
+    ADD CONSTRAINT prompt_labels_tenant_id_prompt_id_fkey FOREIGN KEY (tenant_id, prompt_id) REFERENCES atrium.prompts(tenant_id, id) ON DELETE CASCADE;
+
+-- prompt_versions prompt_versions_tenant_id_prompt_id_fkey
+
+ALTER TABLE ONLY atrium.prompt_versions
+    ADD CONSTRAINT prompt_versions_tenant_id_prompt_id_fkey FOREIGN KEY (tenant_id, prompt_id) REFERENCES atrium.prompts(tenant_id, id) ON DELETE CASCADE;
+
+-- prompts prompts_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.prompts
+    ADD CONSTRAINT prompts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
 
 -- refresh_tokens refresh_tokens_tenant_id_user_id_fkey
 
@@ -1815,6 +2321,10 @@ ALTER TABLE ONLY atrium.users
 
 ALTER TABLE atrium.api_keys ENABLE ROW LEVEL SECURITY;
 
+-- audit_chains
+
+ALTER TABLE atrium.audit_chains ENABLE ROW LEVEL SECURITY;
+
 -- audit_log
 
 ALTER TABLE atrium.audit_log ENABLE ROW LEVEL SECURITY;
@@ -1834,6 +2344,10 @@ ALTER TABLE atrium.collections ENABLE ROW LEVEL SECURITY;
 -- api_keys definer
 
 CREATE POLICY definer ON atrium.api_keys TO atrium_definer USING (true) WITH CHECK (true);
+
+-- audit_chains definer
+
+CREATE POLICY definer ON atrium.audit_chains TO atrium_definer USING (true) WITH CHECK (true);
 
 -- audit_log definer
 
@@ -1875,6 +2389,10 @@ CREATE POLICY definer ON atrium.idempotency_keys TO atrium_definer USING (true) 
 
 CREATE POLICY definer ON atrium.invitations TO atrium_definer USING (true) WITH CHECK (true);
 
+-- llm_defaults definer
+
+CREATE POLICY definer ON atrium.llm_defaults TO atrium_definer USING (true) WITH CHECK (true);
+
 -- outbox definer
 
 CREATE POLICY definer ON atrium.outbox TO atrium_definer USING (true) WITH CHECK (true);
@@ -1882,6 +2400,18 @@ CREATE POLICY definer ON atrium.outbox TO atrium_definer USING (true) WITH CHECK
 -- password_resets definer
 
 CREATE POLICY definer ON atrium.password_resets TO atrium_definer USING (true) WITH CHECK (true);
+
+-- prompt_labels definer
+
+CREATE POLICY definer ON atrium.prompt_labels TO atrium_definer USING (true) WITH CHECK (true);
+
+-- prompt_versions definer
+
+CREATE POLICY definer ON atrium.prompt_versions TO atrium_definer USING (true) WITH CHECK (true);
+
+-- prompts definer
+
+CREATE POLICY definer ON atrium.prompts TO atrium_definer USING (true) WITH CHECK (true);
 
 -- refresh_tokens definer
 
@@ -1923,6 +2453,10 @@ ALTER TABLE atrium.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.invitations ENABLE ROW LEVEL SECURITY;
 
+-- llm_defaults
+
+ALTER TABLE atrium.llm_defaults ENABLE ROW LEVEL SECURITY;
+
 -- outbox
 
 ALTER TABLE atrium.outbox ENABLE ROW LEVEL SECURITY;
@@ -1930,6 +2464,10 @@ ALTER TABLE atrium.outbox ENABLE ROW LEVEL SECURITY;
 -- api_keys owner
 
 CREATE POLICY owner ON atrium.api_keys TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- audit_chains owner
+
+CREATE POLICY owner ON atrium.audit_chains TO atrium_migrator USING (true) WITH CHECK (true);
 
 -- audit_log owner
 
@@ -1971,6 +2509,10 @@ CREATE POLICY owner ON atrium.idempotency_keys TO atrium_migrator USING (true) W
 
 CREATE POLICY owner ON atrium.invitations TO atrium_migrator USING (true) WITH CHECK (true);
 
+-- llm_defaults owner
+
+CREATE POLICY owner ON atrium.llm_defaults TO atrium_migrator USING (true) WITH CHECK (true);
+
 -- outbox owner
 
 CREATE POLICY owner ON atrium.outbox TO atrium_migrator USING (true) WITH CHECK (true);
@@ -1978,6 +2520,18 @@ CREATE POLICY owner ON atrium.outbox TO atrium_migrator USING (true) WITH CHECK 
 -- password_resets owner
 
 CREATE POLICY owner ON atrium.password_resets TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- prompt_labels owner
+
+CREATE POLICY owner ON atrium.prompt_labels TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- prompt_versions owner
+
+CREATE POLICY owner ON atrium.prompt_versions TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- prompts owner
+
+CREATE POLICY owner ON atrium.prompts TO atrium_migrator USING (true) WITH CHECK (true);
 
 -- refresh_tokens owner
 
@@ -1999,6 +2553,18 @@ CREATE POLICY owner ON atrium.users TO atrium_migrator USING (true) WITH CHECK (
 
 ALTER TABLE atrium.password_resets ENABLE ROW LEVEL SECURITY;
 
+-- prompt_labels
+
+ALTER TABLE atrium.prompt_labels ENABLE ROW LEVEL SECURITY;
+
+-- prompt_versions
+
+ALTER TABLE atrium.prompt_versions ENABLE ROW LEVEL SECURITY;
+
+-- prompts
+
+ALTER TABLE atrium.prompts ENABLE ROW LEVEL SECURITY;
+
 -- refresh_tokens
 
 ALTER TABLE atrium.refresh_tokens ENABLE ROW LEVEL SECURITY;
@@ -2006,6 +2572,10 @@ ALTER TABLE atrium.refresh_tokens ENABLE ROW LEVEL SECURITY;
 -- api_keys relay
 
 CREATE POLICY relay ON atrium.api_keys TO atrium_relay USING (true) WITH CHECK (true);
+
+-- audit_log relay
+
+CREATE POLICY relay ON atrium.audit_log FOR SELECT TO atrium_relay USING (true);
 
 -- document_versions relay
 
@@ -2042,6 +2612,10 @@ CREATE POLICY relay ON atrium.refresh_tokens TO atrium_relay USING (true) WITH C
 -- api_keys tenant
 
 CREATE POLICY tenant ON atrium.api_keys TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- audit_chains tenant
+
+CREATE POLICY tenant ON atrium.audit_chains TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 
 -- audit_log tenant
 
@@ -2083,6 +2657,10 @@ CREATE POLICY tenant ON atrium.idempotency_keys TO atrium_app USING ((tenant_id 
 
 CREATE POLICY tenant ON atrium.invitations TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 
+-- llm_defaults tenant
+
+CREATE POLICY tenant ON atrium.llm_defaults TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
 -- outbox tenant
 
 CREATE POLICY tenant ON atrium.outbox TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
@@ -2090,6 +2668,18 @@ CREATE POLICY tenant ON atrium.outbox TO atrium_app USING ((tenant_id = ( SELECT
 -- password_resets tenant
 
 CREATE POLICY tenant ON atrium.password_resets TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- prompt_labels tenant
+
+CREATE POLICY tenant ON atrium.prompt_labels TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- prompt_versions tenant
+
+CREATE POLICY tenant ON atrium.prompt_versions TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- prompts tenant
+
+CREATE POLICY tenant ON atrium.prompts TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 
 -- refresh_tokens tenant
 
@@ -2124,6 +2714,68 @@ ALTER TABLE atrium.users ENABLE ROW LEVEL SECURITY;
 GRANT USAGE ON SCHEMA atrium TO atrium_app;
 GRANT USAGE ON SCHEMA atrium TO atrium_relay;
 GRANT ALL ON SCHEMA atrium TO atrium_definer;
+
+-- TABLE audit_log
+
+GRANT SELECT ON TABLE atrium.audit_log TO atrium_app;
+GRANT SELECT,DELETE ON TABLE atrium.audit_log TO atrium_definer;
+
+-- COLUMN audit_log.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.audit_log TO atrium_definer;
+
+-- COLUMN audit_log.tenant_id
+
+GRANT SELECT(tenant_id),INSERT(tenant_id) ON TABLE atrium.audit_log TO atrium_definer;
+GRANT INSERT(tenant_id) ON TABLE atrium.audit_log TO atrium_app;
+GRANT SELECT(tenant_id) ON TABLE atrium.audit_log TO atrium_relay;
+
+-- COLUMN audit_log.id
+
+GRANT INSERT(id) ON TABLE atrium.audit_log TO atrium_app;
+GRANT INSERT(id) ON TABLE atrium.audit_log TO atrium_definer;
+
+-- COLUMN audit_log.at
+
+GRANT SELECT(at) ON TABLE atrium.audit_log TO atrium_relay;
+
+-- COLUMN audit_log.actor
+
+GRANT INSERT(actor) ON TABLE atrium.audit_log TO atrium_app;
+GRANT INSERT(actor) ON TABLE atrium.audit_log TO atrium_definer;
+
+-- COLUMN audit_log.action
+
+GRANT INSERT(action) ON TABLE atrium.audit_log TO atrium_app;
+GRANT INSERT(action) ON TABLE atrium.audit_log TO atrium_definer;
+
+-- COLUMN audit_log.target
+
+GRANT INSERT(target) ON TABLE atrium.audit_log TO atrium_app;
+GRANT INSERT(target) ON TABLE atrium.audit_log TO atrium_definer;
+
+-- COLUMN audit_log.detail
+
+GRANT INSERT(detail) ON TABLE atrium.audit_log TO atrium_app;
+GRANT INSERT(detail) ON TABLE atrium.audit_log TO atrium_definer;
+
+-- COLUMN audit_log.request_id
+
+GRANT INSERT(request_id) ON TABLE atrium.audit_log TO atrium_app;
+GRANT INSERT(request_id) ON TABLE atrium.audit_log TO atrium_definer;
+
+-- COLUMN audit_log.seq
+
+GRANT UPDATE(seq) ON TABLE atrium.audit_log TO atrium_definer;
+GRANT SELECT(seq) ON TABLE atrium.audit_log TO atrium_relay;
+
+-- COLUMN audit_log.hash
+
+GRANT UPDATE(hash) ON TABLE atrium.audit_log TO atrium_definer;
+
+-- FUNCTION audit_canonical(entry atrium.audit_log)
+
+REVOKE ALL ON FUNCTION atrium.audit_canonical(entry atrium.audit_log) FROM PUBLIC;
 
 -- FUNCTION auth_accept(hash bytea, password text, request text, OUT outcome text, OUT tenant_id uuid, OUT id uuid)
 
@@ -2261,6 +2913,26 @@ REVOKE ALL ON FUNCTION atrium.nearest_chunks(space smallint, question public.hal
 REVOKE ALL ON FUNCTION atrium.platform_figures() FROM PUBLIC;
 GRANT ALL ON FUNCTION atrium.platform_figures() TO atrium_app;
 
+-- FUNCTION platform_prompt_add(operator text, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text)
+
+REVOKE ALL ON FUNCTION atrium.platform_prompt_add(operator text, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.platform_prompt_add(operator text, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text) TO atrium_app;
+
+-- FUNCTION platform_prompt_create(operator text, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text)
+
+REVOKE ALL ON FUNCTION atrium.platform_prompt_create(operator text, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.platform_prompt_create(operator text, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text) TO atrium_app;
+
+-- FUNCTION platform_prompt_delete(operator text, prompt uuid)
+
+REVOKE ALL ON FUNCTION atrium.platform_prompt_delete(operator text, prompt uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.platform_prompt_delete(operator text, prompt uuid) TO atrium_app;
+
+-- FUNCTION platform_prompt_point(operator text, prompt uuid, name text, targets jsonb)
+
+REVOKE ALL ON FUNCTION atrium.platform_prompt_point(operator text, prompt uuid, name text, targets jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.platform_prompt_point(operator text, prompt uuid, name text, targets jsonb) TO atrium_app;
+
 -- PROCEDURE protect(IN target regclass)
 
 REVOKE ALL ON PROCEDURE atrium.protect(IN target regclass) FROM PUBLIC;
@@ -2273,9 +2945,18 @@ REVOKE ALL ON FUNCTION atrium.question_words(space smallint, question text, aske
 
 REVOKE ALL ON FUNCTION atrium.refuse_erased() FROM PUBLIC;
 
+-- FUNCTION refuse_sealed()
+
+REVOKE ALL ON FUNCTION atrium.refuse_sealed() FROM PUBLIC;
+
 -- FUNCTION required_tenant()
 
 REVOKE ALL ON FUNCTION atrium.required_tenant() FROM PUBLIC;
+
+-- FUNCTION seal_audit(most integer, OUT sealed bigint, OUT seq bigint, OUT hash bytea)
+
+REVOKE ALL ON FUNCTION atrium.seal_audit(most integer, OUT sealed bigint, OUT seq bigint, OUT hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.seal_audit(most integer, OUT sealed bigint, OUT seq bigint, OUT hash bytea) TO atrium_app;
 
 -- FUNCTION search_chunks(space smallint, vector public.halfvec, words text, collections text[], document_ids uuid[], filter jsonpath, foreign_weight double precision, top integer)
 
@@ -2309,18 +2990,22 @@ GRANT ALL ON FUNCTION atrium.tenant_stays(tenant uuid) TO atrium_definer;
 
 REVOKE ALL ON FUNCTION atrium.tenant_tables() FROM PUBLIC;
 
--- TABLE audit_log
+-- FUNCTION writing_operator(operator text)
 
-GRANT SELECT,INSERT ON TABLE atrium.audit_log TO atrium_app;
-GRANT SELECT,INSERT,DELETE ON TABLE atrium.audit_log TO atrium_definer;
+REVOKE ALL ON FUNCTION atrium.writing_operator(operator text) FROM PUBLIC;
 
--- COLUMN audit_log.ctid
+-- TABLE audit_chains
 
-GRANT SELECT(ctid) ON TABLE atrium.audit_log TO atrium_definer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.audit_chains TO atrium_definer;
+GRANT SELECT ON TABLE atrium.audit_chains TO atrium_app;
 
--- COLUMN audit_log.tenant_id
+-- COLUMN audit_chains.ctid
 
-GRANT SELECT(tenant_id) ON TABLE atrium.audit_log TO atrium_definer;
+GRANT SELECT(ctid) ON TABLE atrium.audit_chains TO atrium_definer;
+
+-- COLUMN audit_chains.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.audit_chains TO atrium_definer;
 
 -- TABLE chunk_bits
 
@@ -2499,6 +3184,19 @@ GRANT SELECT(tenant_id) ON TABLE atrium.invitations TO atrium_definer;
 
 GRANT SELECT(expires_at) ON TABLE atrium.invitations TO atrium_relay;
 
+-- TABLE llm_defaults
+
+GRANT DELETE ON TABLE atrium.llm_defaults TO atrium_definer;
+GRANT SELECT,INSERT,UPDATE ON TABLE atrium.llm_defaults TO atrium_app;
+
+-- COLUMN llm_defaults.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.llm_defaults TO atrium_definer;
+
+-- COLUMN llm_defaults.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.llm_defaults TO atrium_definer;
+
 -- TABLE operator_keys
 
 GRANT SELECT ON TABLE atrium.operator_keys TO atrium_definer;
@@ -2536,10 +3234,88 @@ GRANT SELECT(tenant_id) ON TABLE atrium.password_resets TO atrium_definer;
 
 GRANT SELECT(expires_at) ON TABLE atrium.password_resets TO atrium_relay;
 
+-- TABLE platform_prompt_labels
+
+GRANT SELECT ON TABLE atrium.platform_prompt_labels TO atrium_app;
+GRANT SELECT,INSERT ON TABLE atrium.platform_prompt_labels TO atrium_definer;
+
+-- TABLE platform_prompt_versions
+
+GRANT SELECT ON TABLE atrium.platform_prompt_versions TO atrium_app;
+GRANT SELECT,INSERT ON TABLE atrium.platform_prompt_versions TO atrium_definer;
+
+-- TABLE platform_prompts
+
+GRANT SELECT ON TABLE atrium.platform_prompts TO atrium_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE atrium.platform_prompts TO atrium_definer;
+
+-- TABLE prompt_labels
+
+GRANT DELETE ON TABLE atrium.prompt_labels TO atrium_definer;
+GRANT SELECT,INSERT ON TABLE atrium.prompt_labels TO atrium_app;
+
+-- COLUMN prompt_labels.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.prompt_labels TO atrium_definer;
+
+-- COLUMN prompt_labels.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.prompt_labels TO atrium_definer;
+
+-- TABLE prompt_versions
+
+GRANT DELETE ON TABLE atrium.prompt_versions TO atrium_definer;
+GRANT SELECT,INSERT ON TABLE atrium.prompt_versions TO atrium_app;
+
+-- COLUMN prompt_versions.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.prompt_versions TO atrium_definer;
+
+-- COLUMN prompt_versions.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.prompt_versions TO atrium_definer;
+
+-- TABLE prompts
+
+GRANT DELETE ON TABLE atrium.prompts TO atrium_definer;
+GRANT SELECT,INSERT,DELETE ON TABLE atrium.prompts TO atrium_app;
+
+-- COLUMN prompts.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.prompts TO atrium_definer;
+
+-- COLUMN prompts.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.prompts TO atrium_definer;
+
+-- COLUMN prompts.description
+
+GRANT UPDATE(description) ON TABLE atrium.prompts TO atrium_app;
+
+-- COLUMN prompts.latest_version
+
+GRANT UPDATE(latest_version) ON TABLE atrium.prompts TO atrium_app;
+
+-- COLUMN prompts.updated_at
+
+GRANT UPDATE(updated_at) ON TABLE atrium.prompts TO atrium_app;
+
 -- TABLE rate_buckets
 
 GRANT SELECT,INSERT,UPDATE ON TABLE atrium.rate_buckets TO atrium_definer;
 GRANT SELECT,DELETE ON TABLE atrium.rate_buckets TO atrium_relay;
+
+-- TABLE readable_prompt_labels
+
+GRANT SELECT ON TABLE atrium.readable_prompt_labels TO atrium_app;
+
+-- TABLE readable_prompt_versions
+
+GRANT SELECT ON TABLE atrium.readable_prompt_versions TO atrium_app;
+
+-- TABLE readable_prompts
+
+GRANT SELECT ON TABLE atrium.readable_prompts TO atrium_app;
 
 -- TABLE refresh_tokens
 
