@@ -31,7 +31,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(title=app.title, version=app.version, openapi_version=app.openapi_version, routes=app.routes)
         for operation, route in _operations(app, document):
             _complete(operation, route, strict_query=app.state.strict_query)
-        _components(document)
+        _components(document, {problems.SCHEMA_NAME: problems.SCHEMA} | getattr(app.state, "error_schemas", {}))
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -49,7 +49,7 @@ def _complete(operation: dict[str, Any], route: AreaRoute, *, strict_query: bool
     if "HTTPValidationError" in str(responses.get("422", "")):
         del responses["422"]
     for status in (*_statuses(operation, route), *((422,) if strict_query else ())):
-        responses.setdefault(str(status), problems.openapi_response(status))
+        responses.setdefault(str(status), route.error_response(status))
     operation["responses"] = dict(sorted(responses.items()))
     if route.need.principal:
         operation["security"] = [{name: []} for name in SECURITY_SCHEMES]
@@ -72,10 +72,10 @@ def _statuses(operation: dict[str, Any], route: AreaRoute) -> Iterator[int]:
         yield 409
 
 
-def _components(document: dict[str, Any]) -> None:
+def _components(document: dict[str, Any], own: dict[str, Any]) -> None:
     components: dict[str, Any] = document.setdefault("components", {})
     schemas: dict[str, Any] = components.setdefault("schemas", {})
     for name in _FRAMEWORK_SCHEMAS:
         schemas.pop(name, None)
-    schemas[problems.SCHEMA_NAME] = problems.SCHEMA
+    schemas.update(own)
     components["securitySchemes"] = SECURITY_SCHEMES

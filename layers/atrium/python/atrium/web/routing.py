@@ -17,7 +17,7 @@ from atrium.tenancy.permissions import check
 from atrium.web.auth import Need, authenticate, need_of
 from atrium.web.bodies import BodyLimit, StrictRequest
 from atrium.web.idempotency import Redacted, once
-from atrium.web.problems import pointer
+from atrium.web.problems import openapi_response, pointer
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -40,6 +40,9 @@ def body_limit(setting: str, instead: str = "") -> params.Depends:
 
 class AreaRoute(APIRoute):
     """A route that authenticates before it reads, reads strictly, and does an idempotent POST once."""
+
+    # How OpenAPI tells of a failure here.
+    error_response = staticmethod(openapi_response)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As FastAPI, but `/users/{id}` is no route of `/users/accept`, whatever the method."""
@@ -93,9 +96,9 @@ class AreaRoute(APIRoute):
         return [call for call in _calls(self.dependant) if isinstance(call, kind)]
 
 
-def area_router(*, prefix: str = "", tags: list[str | Enum] | None = None) -> APIRouter:
+def area_router(*, prefix: str = "", tags: list[str | Enum] | None = None, route_class: type[AreaRoute] = AreaRoute) -> APIRouter:
     """The router of an area; `prefix` without `/api/v1`, which `create_area` puts before it."""
-    return APIRouter(prefix=prefix, tags=tags, route_class=AreaRoute, redirect_slashes=False)
+    return APIRouter(prefix=prefix, tags=tags, route_class=route_class, redirect_slashes=False)
 
 
 async def _admit(request: StrictRequest, need: Need) -> None:
