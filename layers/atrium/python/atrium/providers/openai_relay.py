@@ -42,7 +42,7 @@ _BLANK_LINE: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _OVERLAP: Final = 3
 
 
-class KeyRefused(ProviderError):  # noqa: N818
+class KeyRefused(ProviderError):
     """The provider does not take the key: a rotation would explain it."""
 
 

@@ -27,7 +27,7 @@ class RawRoute(OpenAIRoute):
     Its `require(…)`, `body_limit(…)` and `openapi_extra` say in OpenAPI what the endpoint does by itself.
     """
 
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  what the router gives every route
         super().__init__(path, endpoint, **options)
         self._answer: Final[RawEndpoint] = endpoint
         self._limit: Final = next(iter(self._marks(BodyLimit)), None)
