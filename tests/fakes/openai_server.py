@@ -16,6 +16,7 @@ import math
 import re
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from tests.fakes.wire import Reply, Request, Script, ScriptedServer
@@ -110,6 +111,9 @@ class OpenAIServer(ScriptedServer):
         return {
             "error": {"message": f"Scripted {script.status}", "type": kind, "param": None, "code": None} | (script.error or {})
         }
+
+    def error_frame(self, script: Script) -> bytes:
+        return super().error_frame(replace(script, status=500))
 
     def _chat(self, request: Request, script: Script) -> Reply:
         body = request.json()

@@ -192,8 +192,8 @@ async def test_a_provider_without_a_key_is_a_plain_problem_in_every_form(
 
     keyless = await api.post(path, QUESTION | {"model": GPT}, **headers)
 
-    assert (keyless.status_code, keyless.headers["content-type"]) == (400, "application/problem+json")
-    assert keyless.json()["detail"] == "The provider openai has no API key in this deployment"
+    assert (keyless.status_code, keyless.headers["content-type"]) == (503, "application/problem+json")
+    assert "openai has no API key in this deployment" in keyless.json()["detail"]
 
 
 async def test_a_slow_first_word_begins_the_stream_all_the_same(api: Api, database: Database, openai: OpenAIServer) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from atrium.kernel.errors import InvalidInput, NotFound, ProviderError
+from atrium.kernel.errors import InvalidInput, NotFound, ProviderError, ProviderNotConfigured
 from atrium.kernel.settings import load_settings
 from atrium.providers import catalogue, registry
 from atrium.providers.base import ChatEvent, ChatRequest, Closable, Completed, Embedder, Message, TextDelta
@@ -129,7 +129,7 @@ async def test_a_server_that_nobody_named_is_a_clear_refusal() -> None:
     async def nothing(provider: str, *, refresh: bool = False) -> Credentials:
         raise NotFound(provider)
 
-    with pytest.raises(InvalidInput, match="ollama has no address"):
+    with pytest.raises(ProviderNotConfigured, match="ollama has no address"):
         await answered("ollama/llama3.2", nothing)
 
 
