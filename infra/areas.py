@@ -56,6 +56,7 @@ AREAS: tuple[Area, ...] = (
     Area("auth", prefixes=("auth", "api-keys", "users", "tenant"), memory=1024),
     Area("documents", prefixes=("documents", "collections")),
     Area("rag", prefixes=("rag", "query"), layers=_MODEL, memory=2048, timeout=900, provider_keys=True, streaming=True),
+    Area("admin", prefixes=("admin",)),
     Area(
         "system",
         prefixes=("health", "metrics"),

@@ -62,6 +62,7 @@ PRIVATE: Final = {
     "query": "POST /api/v1/rag/query",
     "stream_answer": "POST /api/v1/query",
     "query_sync": "POST /api/v1/query/sync",
+    "list_audit": "GET /api/v1/admin/audit",
 }
 # The deployment's operator alone; tenants' credentials are as good as none.
 OPERATOR: Final = {

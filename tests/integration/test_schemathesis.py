@@ -70,6 +70,7 @@ REFUSALS: Final[dict[str, dict[str, str]]] = {
     "query": _ASKED,
     "stream_answer": _ASKED,
     "query_sync": _ASKED,
+    "list_audit": _FOREIGN | {"422": "NUL in a filter"},
     "metrics": {"401": "a tenant's credentials"},
 }
 # Only a user has a password and sessions.

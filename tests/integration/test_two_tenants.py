@@ -65,6 +65,7 @@ REACH: Final = {
     "query": Reach(body=QUESTION),
     "stream_answer": Reach(body=QUESTION),
     "query_sync": Reach(body=QUESTION),
+    "list_audit": Reach(),
 }
 ADDRESSED: Final = sorted(name for name, reach in REACH.items() if reach.thing)
 

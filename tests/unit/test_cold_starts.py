@@ -21,6 +21,7 @@ HEAVY: Final = {
     *("tesserocr", "tokenizers", "uvicorn", "atrium.documents.ingestion.pipeline", "atrium.documents.parsing.worker"),
 }
 WITHOUT: Final = {
+    "admin": {"atrium.answers", "atrium.documents", "atrium.retrieval"},
     "auth": {"atrium.answers", "atrium.documents", "atrium.providers.catalogue", "atrium.retrieval"},
     "system": {"atrium.answers", "atrium.documents", "atrium.providers.catalogue", "atrium.retrieval"},
     "documents": {"atrium.answers", "atrium.providers.catalogue", "atrium.retrieval.service"},

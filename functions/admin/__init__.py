@@ -1,0 +1,1 @@
+"""The `admin` area: the audit log and whatever else a tenant's admins look after."""
