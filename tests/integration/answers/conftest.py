@@ -48,6 +48,7 @@ def small_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 def _forget() -> None:
     load_settings.cache_clear()
     catalogue._rows.cache_clear()
+    catalogue.chat_specs.cache_clear()
 
 
 class Models:

@@ -20,6 +20,7 @@ from tests.fakes.wire import Reply, Script
 _CACHED = (
     load_settings,
     catalogue._rows,
+    catalogue._other_names,
     catalogue.providers,
     catalogue.chat_specs,
     catalogue.embedding_specs,

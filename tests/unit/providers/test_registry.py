@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from atrium.kernel.errors import InvalidInput
+from atrium.kernel.errors import UnknownModel
 from atrium.providers import registry
 from atrium.providers.credentials import Credentials
 from atrium.providers.extractive import ExtractiveChat
@@ -48,17 +48,33 @@ def test_the_local_model_is_shared(tmp_path: Path) -> None:
     assert one is other
 
 
-@pytest.mark.parametrize("name", ["gpt-4.1-mini", "openai/", "", "nobody/none", "local/all-minilm-l6-v2"])
-def test_an_unknown_chat_model_is_refused_with_what_exists(name: str) -> None:
-    with pytest.raises(InvalidInput, match=r"local/extractive, openai/gpt-4\.1"):
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("gpt-4.1-mimi", "openai/gpt-4.1-mini"),
+        ("openai/", "lists all"),
+        ("", "lists all"),
+        ("local/all-minilm-l6-v2", "ollama/<any>"),
+    ],
+)
+def test_an_unknown_chat_model_is_refused_with_the_nearest(name: str, nearest: str) -> None:
+    with pytest.raises(UnknownModel, match=nearest) as caught:
         registry.chat_model(name, credentials=no_keys)
+    assert caught.value.model == name
 
 
-@pytest.mark.parametrize("name", ["local/extractive", "text-embedding-3-small"])
-def test_an_unknown_embedding_model_is_refused_with_what_exists(name: str, tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="local/all-minilm-l6-v2, openai/text-embedding-3-small"):
+@pytest.mark.parametrize("name", ["local/extractive", "text-embedding-3-smal"])
+def test_an_unknown_embedding_model_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UnknownModel, match="Unknown embedding model"):
         registry.embedder(name, credentials=no_keys, model_dir=tmp_path)
+
+
+def test_a_bare_name_finds_its_adapter(tmp_path: Path) -> None:
+    assert isinstance(registry.chat_model("gpt-4.1-mini", credentials=no_keys), OpenAIChat)
+    assert isinstance(registry.embedder("all-minilm-l6-v2", credentials=no_keys, model_dir=tmp_path), LocalEmbedder)
 
 
 def test_a_models_own_name() -> None:
     assert registry.own_name("openai/gpt-4.1-mini") == "gpt-4.1-mini"
+    assert registry.own_name("anthropic/claude-sonnet-4") == "claude-sonnet-4-20250514"
+    assert registry.own_name("compatible/meta-llama/Llama-3.1-8B") == "meta-llama/Llama-3.1-8B"

@@ -2,20 +2,28 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
 from functools import cache
-from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from atrium.kernel.errors import InvalidInput
-from atrium.kernel.settings import load_settings
-
-_DATA = Path(__file__).with_name("models.json")
-# Below are the ids of the spaces that ship; a deployment's own begin here.
-_OWN_SPACES: Final = 1000
+from atrium.kernel.errors import UnknownModel
+from atrium.providers.base import Usage
+from atrium.providers.catalogue_rows import UNLISTED, ChatRow, PriceRow, Rows, read_rows
 
 Kind = Literal["query", "document"]
+_NEAREST: Final = 3
+_SHOWN: Final = 100
+
+
+class Capability(StrEnum):
+    """What a chat model can do beside answering text."""
+
+    TOOLS = "tools"
+    VISION = "vision"
+    PDF = "pdf"
+    JSON_SCHEMA = "json_schema"
+    STREAMING = "streaming"
 
 
 class EmbeddingSpace(NamedTuple):
@@ -31,18 +39,69 @@ class EmbeddingSpace(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """Nano-dollars a token: a dollar for a million tokens is 1,000. `cached` input is what the provider had read before."""
+
+    input: int
+    output: int
+    cached: int
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Nano-dollars a token, as the page at `source` said on `as_of`. `long` holds for a request of more than `above` tokens."""
+
+    input: int
+    output: int
+    cached: int
+    as_of: date
+    source: str
+    long: Rates | None = None
+    above: int = 0
+
+    def cost(self, usage: Usage) -> int:
+        """What a call came to, in nano-dollars."""
+        rates = self._rates(usage.input_tokens)
+        cached = min(usage.cached_tokens, usage.input_tokens)
+        return (usage.input_tokens - cached) * rates.input + cached * rates.cached + usage.output_tokens * rates.output
+
+    def bound(self, input_tokens: int, max_tokens: int) -> int:
+        """The most that a call of so many tokens can cost, in nano-dollars."""
+        rates = self._rates(input_tokens)
+        return input_tokens * max(rates.input, rates.cached) + max_tokens * rates.output
+
+    def _rates(self, input_tokens: int) -> Rates:
+        if self.long is not None and input_tokens > self.above:
+            return self.long
+        return Rates(self.input, self.output, self.cached)
+
+
+# What runs on this deployment's own machines.
+FREE: Final = Price(0, 0, 0, date(2026, 11, 20), "runs on your own machines")
+
+
+@dataclass(frozen=True, slots=True)
 class ChatSpec:
-    """A chat model, `provider/name`; sizes in tokens. A `reasoning` model takes no temperature."""
+    """A chat model, `provider/name`; sizes in tokens. A `reasoning` model takes no temperature.
+
+    `api` is the part of OpenAI's wire that it is asked by. From the day of `retires` on, its provider refuses it.
+    `api_name` is what its provider calls it, where that is not `name`.
+    """
 
     model: str
     context_window: int
     max_output: int
     reasoning: bool = False
+    capabilities: frozenset[Capability] = frozenset(Capability)
+    price: Price = FREE
+    api: Literal["chat", "responses"] = "chat"
+    retires: date | None = None
+    api_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A server that speaks OpenAI's wire; `label` is what errors call it.
+    """A server of models; `label` is what errors call it, `wire` what it speaks, `setting` the variable that gives its key.
 
     An `open` provider serves whatever models its owner gave it, also such as the catalogue does not list, and needs no key:
     its secret holds a `base_url`. `base_url` None: only the secret knows it.
@@ -52,6 +111,8 @@ class Provider:
     label: str
     base_url: str | None = None
     open: bool = False
+    wire: Literal["openai", "anthropic"] = "openai"
+    setting: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,56 +121,28 @@ class EmbeddingSpec:
 
     space: EmbeddingSpace
     prefixes: Mapping[Kind, str] = field(default_factory=dict)
+    price: Price = FREE
 
-
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _ProviderRow(_Row):
-    label: str = ""
-    base_url: str | None = Field(default=None, pattern=r"^https?://")
-    # What a deployment adds is its own server.
-    open: bool = True
-
-
-class _ChatRow(_Row):
-    context_window: int = Field(gt=0)
-    max_output: int = Field(gt=0)
-    reasoning: bool = False
-
-
-class _EmbeddingRow(_Row):
-    space: int = Field(ge=1, le=32767)
-    dimensions: int = Field(ge=1, le=4000)
-    max_tokens: int = Field(gt=0)
-    prefixes: dict[Kind, str] = Field(default_factory=dict)
-
-
-class _Rows(_Row):
-    """The file's shape, and that of MODELS."""
-
-    providers: dict[str, _ProviderRow] = Field(default_factory=dict)
-    chat: dict[str, _ChatRow] = Field(default_factory=dict)
-    embedding: dict[str, _EmbeddingRow] = Field(default_factory=dict)
-
-
-# What is believed of a model that only its server knows: small enough for any that answers questions about documents.
-_UNLISTED: Final = _ChatRow(context_window=8192, max_output=2048)
+    @property
+    def model(self) -> str:
+        """Its name, `provider/name`."""
+        return self.space.model
 
 
 @cache
 def providers() -> Mapping[str, Provider]:
-    """Every provider behind OpenAI's wire, by name."""
-    rows = _rows().providers.items()
-    return {name: Provider(name, row.label or name, row.base_url, row.open) for name, row in rows}
+    """Every provider outside this process, by name."""
+    return {
+        name: Provider(name, row.label or name, row.base_url, row.open, row.wire, row.setting)
+        for name, row in _rows().providers.items()
+    }
 
 
 @cache
 def embedding_specs() -> Mapping[str, EmbeddingSpec]:
     """Every embedding model, by `provider/name`."""
     return {
-        model: EmbeddingSpec(EmbeddingSpace(row.space, model, row.dimensions, row.max_tokens), row.prefixes)
+        model: EmbeddingSpec(EmbeddingSpace(row.space, model, row.dimensions, row.max_tokens), row.prefixes, _price(row.price))
         for model, row in _rows().embedding.items()
     }
 
@@ -127,59 +160,122 @@ def chat_specs() -> tuple[ChatSpec, ...]:
 
 
 def embedding_space(model: str) -> EmbeddingSpace:
-    """The space of `provider/name`. `InvalidInput` names what exists."""
+    """The space of an embedding model. `UnknownModel` names the nearest."""
     return embedding_spec(model).space
 
 
 def embedding_spec(model: str) -> EmbeddingSpec:
-    """What is known of the embedding model `provider/name`. `InvalidInput` names what exists."""
-    if model not in embedding_specs():
-        raise _unknown(model, embedding_specs(), "embedding")
-    return embedding_specs()[model]
+    """What is known of the embedding model of that name. `UnknownModel` names the nearest."""
+    known = embedding_specs()
+    name = _listed(model, known)
+    if name is None:
+        raise _unknown(model, known, "embedding")
+    return known[name]
 
 
 def chat_spec(model: str) -> ChatSpec:
-    """What is known of `provider/name`; a cautious guess for an open provider's. `InvalidInput` names what exists."""
+    """What is known of the chat model of that name; a cautious guess for an open provider's. `UnknownModel` names the nearest."""
     rows = _rows().chat
-    if model in rows:
-        return _chat_spec(model, rows[model])
-    provider, _, own = model.partition("/")
-    if own and provider in providers() and providers()[provider].open:
-        return _chat_spec(model, _UNLISTED)
-    anything = [f"{each.name}/<any>" for each in providers().values() if each.open]
-    raise _unknown(model, [*rows, *anything], "chat")
+    name = _listed(model, rows)
+    if name is not None:
+        return _chat_spec(name, rows[name])
+    if _served(model):
+        return _chat_spec(model, UNLISTED)
+    raise _unknown(model, rows, "chat")
 
 
-def _chat_spec(model: str, row: _ChatRow) -> ChatSpec:
-    return ChatSpec(model, row.context_window, row.max_output, row.reasoning)
+def resolve(name: str) -> str:
+    """The full name of a model: `gpt-4o-mini`, `openai/gpt-4o-mini` and a provider's own name become `provider/name`.
+
+    `UnknownModel` names the nearest.
+    """
+    rows = _rows()
+    every = [*rows.chat, *rows.embedding]
+    found = _listed(name, every) or (name if _served(name) else None)
+    if found is None:
+        raise _unknown(name, every, "")
+    return found
 
 
-def _unknown(model: str, known: Iterable[str], kind: str) -> InvalidInput:
-    return InvalidInput(f"Unknown {kind} model {model[:100]!r}. Known: {', '.join(known)}")
+def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """The models whose names are most like this one, best first, at most three."""
+    from difflib import get_close_matches
+
+    own = {each.partition("/")[2].lower(): each for each in reversed(list(known))} | {each.lower(): each for each in known}
+    matches = get_close_matches(name[:_SHOWN].lower(), own, n=2 * _NEAREST, cutoff=0.5)
+    return tuple(dict.fromkeys(own[each] for each in matches))[:_NEAREST]
+
+
+def own_name(model: str) -> str:
+    """What its provider calls a model: `anthropic/claude-sonnet-4` → `claude-sonnet-4-20250514`."""
+    row = _rows().chat.get(model)
+    return (row.api_name if row else "") or model.partition("/")[2]
+
+
+def _listed(name: str, among: Iterable[str]) -> str | None:
+    """The listed model of `among` that is meant."""
+    candidates = (name, *_other_names().get(name, ()))
+    return next((each for each in candidates if each in among), None)
+
+
+def _served(name: str) -> bool:
+    """Whether an open provider may have a model of that name."""
+    provider, _, own = name.partition("/")
+    return bool(own) and provider in providers() and providers()[provider].open
 
 
 @cache
-def _rows() -> _Rows:
-    shipped = _Rows.model_validate_json(_DATA.read_bytes())
-    return _merged(shipped, load_settings().models)
+def _other_names() -> Mapping[str, tuple[str, ...]]:
+    """What else listed models are called: bare names, and those that providers' interfaces have."""
+    names: dict[str, tuple[str, ...]] = {}
+    rows = _rows()
+    for model in (*rows.chat, *rows.embedding):
+        provider, _, own = model.partition("/")
+        row = rows.chat.get(model)
+        api_names = (row.api_name, *row.aliases) if row else ()
+        for other in (own, *(each for name in api_names if name for each in (name, f"{provider}/{name}"))):
+            names[other] = (*names.get(other, ()), model)
+    return names
 
 
-def _merged(shipped: _Rows, added: str) -> _Rows:
-    """The rows of both; a listed model may be described anew, an embedding space is for ever. ValueError says what is wrong."""
-    try:
-        own = _Rows.model_validate_json(added or "{}")
-    except ValidationError as exc:
-        wrong = "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in exc.errors(include_input=False))
-        raise ValueError(f"MODELS: {wrong}") from exc
-    taken = {row.space for row in shipped.embedding.values()}
-    for model, row in own.embedding.items():
-        if model in shipped.embedding or row.space < _OWN_SPACES or row.space in taken:
-            raise ValueError(f"MODELS: embedding.{model}: a new model with a space of its own from {_OWN_SPACES} on is needed")
-        taken.add(row.space)
-    known = {"local", *shipped.providers, *own.providers}
-    for model in (*own.chat, *own.embedding):
-        if model.partition("/")[0] not in known or not model.partition("/")[2]:
-            raise ValueError(f"MODELS: {model}: not provider/name of a provider among {', '.join(sorted(known))}")
-    return _Rows(
-        providers=shipped.providers | own.providers, chat=shipped.chat | own.chat, embedding=shipped.embedding | own.embedding
+def _chat_spec(model: str, row: ChatRow) -> ChatSpec:
+    return ChatSpec(
+        model,
+        row.context_window,
+        row.max_output,
+        row.reasoning,
+        frozenset(map(Capability, row.capabilities)),
+        _price(row.price),
+        row.api,
+        row.retires,
+        own_name(model),
     )
+
+
+def _price(row: PriceRow | None) -> Price:
+    if row is None:
+        return FREE
+    long = row.long
+    return Price(
+        *row.nano(),
+        row.as_of,
+        row.source,
+        Rates(*long.nano()) if long else None,
+        long.above if long else 0,
+    )
+
+
+def _unknown(model: str, known: Iterable[str], kind: str) -> UnknownModel:
+    asked = model[:_SHOWN]
+    near = nearest(asked, known)
+    anything = ", ".join(f"{each.name}/<any>" for each in providers().values() if each.open) if kind != "embedding" else ""
+    said = [f"Unknown {kind} model {asked!r}.".replace("  ", " ")]
+    said += [f"Nearest: {', '.join(near)}."] if near else []
+    said += [f"Servers of your own take any name: {anything}."] if anything else []
+    said += ["GET /api/v1/llm/models lists all."]
+    return UnknownModel(model, " ".join(said))
+
+
+@cache
+def _rows() -> Rows:
+    return read_rows()

@@ -18,7 +18,9 @@ from atrium.providers.catalogue import (
     embedding_space,
     embedding_spaces,
     embedding_spec,
+    own_name,
     providers,
+    resolve,
 )
 from atrium.providers.credentials import Credentials, CredentialsSource
 
@@ -41,36 +43,33 @@ __all__ = [
     "embedding_spaces",
     "own_name",
     "reranker",
+    "resolve",
 ]
 
 
-def own_name(model: str) -> str:
-    """The provider's own name of a model, as `ChatRequest.model` wants it: `openai/gpt-4.1-mini` → `gpt-4.1-mini`."""
-    return model.partition("/")[2]
-
-
 def chat_model(model: str, *, credentials: CredentialsSource, model_dir: Path | None = None) -> ChatModel:
-    """The adapter for a chat model. `InvalidInput` names what exists.
+    """The adapter for a chat model. `UnknownModel` names the nearest.
 
     `model_dir` holds the local embedding model; with it, `local/extractive` also compares meanings, not only words.
     """
-    if chat_spec(model).model == "local/extractive":
+    spec = chat_spec(model)
+    if spec.model == "local/extractive":
         from atrium.providers.extractive import ExtractiveChat
 
         return ExtractiveChat(_local(model_dir, "local/all-minilm-l6-v2") if model_dir else None)
     from atrium.providers.openai import OpenAIChat
 
-    return OpenAIChat(credentials, _provider(model))
+    return OpenAIChat(credentials, _provider(spec.model))
 
 
 def embedder(model: str, *, credentials: CredentialsSource, model_dir: Path) -> Embedder:
-    """The adapter for an embedding model; the local one is shared by the whole process. `InvalidInput` names what exists."""
+    """The adapter for an embedding model; the local one is shared by the whole process. `UnknownModel` names the nearest."""
     spec = embedding_spec(model)
-    if model.startswith("local/"):
-        return _local(model_dir, model)
+    if spec.model.startswith("local/"):
+        return _local(model_dir, spec.model)
     from atrium.providers.openai_embeddings import OpenAIEmbedder
 
-    return OpenAIEmbedder(credentials, _provider(model), spec)
+    return OpenAIEmbedder(credentials, _provider(spec.model), spec)
 
 
 def reranker(model: str, *, model_dir: Path) -> "LocalReranker":
