@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from atrium.db import Database
+from atrium.db import Database, load_queries
 from atrium.kernel.errors import InvalidFields, InvalidInput, NotFound, ProviderUnavailable
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
@@ -261,6 +261,24 @@ async def test_a_search_passes_over_bits_and_looks_rows_up(
         assert "Bitmap Index Scan on chunk_bits_documents" in plan, moment
         assert "Seq Scan" not in plan, moment
     assert "Bitmap Index Scan on chunks_1_tsv" in plans["after vacuum"]
+
+
+async def test_whether_there_are_other_spaces_is_looked_up_and_not_counted(
+    database: Database, tenant: Principal, admin_connection: psycopg.AsyncConnection[Any]
+) -> None:
+    await publish(database, tenant, [f"text {i}" for i in range(500)], model="local/all-minilm-l6-v2")
+    await admin_connection.execute("VACUUM ANALYZE atrium.chunk_bits")
+    query = load_queries("atrium.retrieval").search_chunks
+    asked = dict.fromkeys(("vector", "known", "collections", "document_ids", "filter"))
+    async with database.transaction(tenant) as tx:
+        rows = await tx.fetch_all(
+            f"EXPLAIN (ANALYZE, COSTS off, TIMING off) {query}",
+            **asked, space_id=1, tenant_id=tenant.tenant_id, words="text", asked_in="", limit=10,
+        )  # fmt: skip
+
+    looks = [line for row in rows for line in row.values() if " on chunk_bits" in line]
+    assert len(looks) == 2
+    assert all("Index Only Scan" in line and "rows=1.00" in line for line in looks)
 
 
 async def _plans(connection: psycopg.AsyncConnection[Any], tenant: Principal) -> str:

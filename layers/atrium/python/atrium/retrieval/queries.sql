@@ -46,12 +46,13 @@ LIMIT %(limit)s
 
 -- name: search_chunks
 -- By the vector, by the words, or both, in one statement, which also tells whether the tenant has chunks in other spaces: always in
--- its first row, which has no chunk where nothing was found.
+-- its first row, which has no chunk where nothing was found. The tenant's first space and its last are each one look into the index;
+-- an EXISTS over the spaces would be planned as a pass over all that the tenant has.
 SELECT found.*, elsewhere
-FROM (SELECT EXISTS (
-          SELECT FROM atrium.embedding_spaces AS s
-          WHERE s.id <> %(space_id)s AND EXISTS (
-              SELECT FROM atrium.chunk_bits AS b WHERE b.tenant_id = %(tenant_id)s AND b.space_id = s.id)) AS elsewhere) AS spaces
+FROM (SELECT coalesce(
+          (SELECT b.space_id FROM atrium.chunk_bits AS b WHERE b.tenant_id = %(tenant_id)s ORDER BY b.space_id LIMIT 1) <> %(space_id)s
+          OR (SELECT b.space_id FROM atrium.chunk_bits AS b WHERE b.tenant_id = %(tenant_id)s ORDER BY b.space_id DESC LIMIT 1)
+             <> %(space_id)s, false) AS elsewhere) AS spaces
 LEFT JOIN atrium.search_chunks(%(space_id)s::smallint, %(vector)b::public.halfvec, %(words)s::text, %(asked_in)s::text,
                                %(known)s::text[], %(collections)s::text[], %(document_ids)s::uuid[], %(filter)s::jsonpath,
                                %(limit)s::integer) AS found ON true
@@ -61,9 +62,15 @@ LEFT JOIN atrium.search_chunks(%(space_id)s::smallint, %(vector)b::public.halfve
 SELECT set_config('statement_timeout', %(milliseconds)s, true)
 
 -- name: spaces_of_tenant
--- Where the tenant has chunks.
+-- Where the tenant has chunks: from one space to the next by the index.
+WITH RECURSIVE used AS (
+    (SELECT b.space_id FROM atrium.chunk_bits AS b WHERE b.tenant_id = %(tenant_id)s ORDER BY b.space_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT b.space_id FROM atrium.chunk_bits AS b
+            WHERE b.tenant_id = %(tenant_id)s AND b.space_id > used.space_id ORDER BY b.space_id LIMIT 1)
+    FROM used WHERE used.space_id IS NOT NULL)
 SELECT s.id, s.model, s.dimensions, s.max_tokens FROM atrium.embedding_spaces AS s
-WHERE EXISTS (SELECT FROM atrium.chunk_bits AS b WHERE b.tenant_id = %(tenant_id)s AND b.space_id = s.id)
+WHERE s.id IN (SELECT used.space_id FROM used)
 ORDER BY s.id
 
 -- name: postpone_index
