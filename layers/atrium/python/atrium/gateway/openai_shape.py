@@ -1,0 +1,246 @@
+"""A chat in OpenAI's shape as a `ChatRequest`, for models that are on another wire.
+
+What the other wire has words for is translated; what it could answer only wrongly is refused, by OpenAI's name of the field;
+all else that was sent is named to the caller as ignored. Nothing is dropped silently.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Literal, cast
+
+from atrium.kernel.errors import FieldError, InvalidFields
+from atrium.providers.base import (
+    ChatRequest,
+    File,
+    Image,
+    JsonSchema,
+    Message,
+    NamedTool,
+    Part,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+)
+
+_DATA_URL: Final = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,", re.ASCII)
+_PDF: Final = "application/pdf"
+_ROLES: Final = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
+_DETAILS: Final = frozenset({"auto", "low", "high"})
+_CHOICES: Final = frozenset({"auto", "none", "required"})
+_MESSAGE_FIELDS: Final = frozenset({"role", "content", "name", "tool_calls", "tool_call_id", "refusal"})
+_READ: Final = frozenset({
+    *("messages", "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p", "stop"),
+    *("seed", "reasoning_effort", "tools", "tool_choice", "parallel_tool_calls", "response_format", "n", "modalities"),
+    *("functions", "function_call", "audio"),
+})  # fmt: skip
+# What asks for nothing where it has its default.
+_DEFAULTS: Final[Mapping[str, object]] = {"frequency_penalty": 0, "presence_penalty": 0, "logprobs": False, "store": False}
+
+
+def refused(place: str, detail: str) -> InvalidFields:
+    """A wrong field; `place` is a JSON pointer."""
+    return InvalidFields((FieldError(place, detail),))
+
+
+def chat_request(body: Mapping[str, Any], *, model: str, max_tokens: int, timeout: float) -> ChatRequest:
+    """What the body asks for. `model` is the provider's own name. InvalidFields names what cannot be asked for."""
+    _refuse_unspeakable(body)
+    return ChatRequest(
+        model=model,
+        messages=tuple(_messages(body["messages"])),
+        max_tokens=max_tokens,
+        temperature=_number(body, "temperature"),
+        top_p=_number(body, "top_p"),
+        stop=tuple(_stop(body.get("stop"))),
+        seed=_maybe(body, "seed", int),
+        reasoning_effort=_maybe(body, "reasoning_effort", str),
+        tools=tuple(_tool(each, f"/tools/{at}") for at, each in enumerate(_list(body.get("tools") or [], "/tools"))),
+        tool_choice=_choice(body.get("tool_choice")),
+        parallel_tool_calls=_maybe(body, "parallel_tool_calls", bool) is not False,
+        response_format=_format(body.get("response_format")),
+        timeout=timeout,
+    )
+
+
+def ignored(body: Mapping[str, Any]) -> Iterator[str]:
+    """The fields that asked for something which no `ChatRequest` can say, in OpenAI's names."""
+    for name, value in body.items():
+        if name not in _READ and value is not None and (name not in _DEFAULTS or value != _DEFAULTS[name]):
+            yield name
+    messages = [each for each in body.get("messages", ()) if isinstance(each, Mapping)]
+    unread = {name for each in messages for name, value in each.items() if name not in _MESSAGE_FIELDS and value is not None}
+    yield from (f"messages.{name}" for name in sorted(unread))
+
+
+def _refuse_unspeakable(body: Mapping[str, Any]) -> None:
+    for name in ("functions", "function_call"):
+        if body.get(name):
+            raise refused(f"/{name}", "is not spoken to this model; send tools and tool_choice.")
+    if body.get("n") not in {None, 1}:
+        raise refused("/n", "must be 1: this model gives one answer at a time.")
+    if body.get("audio") or "audio" in (body.get("modalities") or ()):
+        raise refused("/modalities", "must be text: this model does not speak.")
+
+
+def _messages(value: object) -> Iterator[Message]:
+    for at, each in enumerate(_list(value, "/messages")):
+        yield _message(_object(each, f"/messages/{at}"), f"/messages/{at}")
+
+
+def _message(message: Mapping[str, Any], place: str) -> Message:
+    role = _ROLES.get(str(message.get("role")))
+    if role is None:
+        raise refused(f"{place}/role", f"must be one of {', '.join(_ROLES)}.")
+    if message.get("function_call") is not None:
+        raise refused(f"{place}/function_call", "is not spoken to this model; send tool_calls.")
+    calls = _list(message.get("tool_calls") or [], f"{place}/tool_calls")
+    content = _content(message.get("content"), f"{place}/content")
+    return Message(
+        role=cast('Literal["system", "user", "assistant", "tool"]', role),
+        content=content or _text(message.get("refusal") or "", f"{place}/refusal"),
+        tool_calls=tuple(_call(each, f"{place}/tool_calls/{number}") for number, each in enumerate(calls)),
+        tool_call_id=_text(message.get("tool_call_id") or "", f"{place}/tool_call_id"),
+        name=_text(message.get("name") or "", f"{place}/name"),
+    )
+
+
+def _content(value: object, place: str) -> str | tuple[Part, ...]:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return tuple(_part(_object(each, f"{place}/{at}"), f"{place}/{at}") for at, each in enumerate(_list(value, place)))
+
+
+def _part(part: Mapping[str, Any], place: str) -> Part:
+    match part.get("type"):
+        case "text":
+            return Text(_text(part.get("text"), f"{place}/text"))
+        case "refusal":
+            return Text(_text(part.get("refusal"), f"{place}/refusal"))
+        case "image_url":
+            return _image(_object(part.get("image_url"), f"{place}/image_url"), f"{place}/image_url")
+        case "file":
+            return _file(_object(part.get("file"), f"{place}/file"), f"{place}/file")
+    raise refused(f"{place}/type", "must be text, image_url or file for this model.")
+
+
+def _image(image: Mapping[str, Any], place: str) -> Image:
+    detail = image.get("detail") or "auto"
+    if detail not in _DETAILS:
+        raise refused(f"{place}/detail", f"must be one of {', '.join(sorted(_DETAILS))}.")
+    url = _text(image.get("url"), f"{place}/url")
+    if url.startswith("data:"):
+        media_type, data = _data(url, f"{place}/url")
+        return Image(data=data, media_type=media_type, detail=detail)
+    if not url.startswith(("https://", "http://")):
+        raise refused(f"{place}/url", "must be an http(s) or data: URL.")
+    return Image(url=url, detail=detail)
+
+
+def _file(file: Mapping[str, Any], place: str) -> File:
+    if file.get("file_data") is None:
+        raise refused(f"{place}/file_data", "is needed: files of the Files API are not known here.")
+    text = _text(file["file_data"], f"{place}/file_data")
+    media_type, data = _data(text if text.startswith("data:") else f"data:{_PDF};base64,{text}", f"{place}/file_data")
+    if media_type != _PDF:
+        raise refused(f"{place}/file_data", f"must be {_PDF}.")
+    return File(data, media_type, _text(file.get("filename") or "document.pdf", f"{place}/filename"))
+
+
+def _data(url: str, place: str) -> tuple[str, bytes]:
+    head = _DATA_URL.match(url)
+    if head is None:
+        raise refused(place, "must be a data: URL in base64 that names its type.")
+    try:
+        return head["type"] or "text/plain", base64.b64decode(url[head.end() :], validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise refused(place, "is not base64.") from exc
+
+
+def _call(value: object, place: str) -> ToolCall:
+    call = _object(value, place)
+    if call.get("type", "function") != "function":
+        raise refused(f"{place}/type", "must be function for this model.")
+    function = _object(call.get("function"), f"{place}/function")
+    return ToolCall(
+        _text(call.get("id"), f"{place}/id"),
+        _text(function.get("name"), f"{place}/function/name"),
+        _text(function.get("arguments"), f"{place}/function/arguments"),
+    )
+
+
+def _tool(value: object, place: str) -> Tool:
+    tool = _object(value, place)
+    if tool.get("type") != "function":
+        raise refused(f"{place}/type", "must be function for this model.")
+    function = _object(tool.get("function"), f"{place}/function")
+    return Tool(
+        _text(function.get("name"), f"{place}/function/name"),
+        _text(function.get("description") or "", f"{place}/function/description"),
+        _object(function.get("parameters") or {}, f"{place}/function/parameters"),
+        strict=bool(function.get("strict")),
+    )
+
+
+def _choice(value: object) -> ToolChoice:
+    match value:
+        case None:
+            return "auto"
+        case "auto" | "none" | "required":
+            return cast('Literal["auto", "none", "required"]', value)
+        case {"type": "function", "function": {"name": str(name)}}:
+            return NamedTool(name)
+    raise refused("/tool_choice", f"must be {', '.join(sorted(_CHOICES))} or a named function for this model.")
+
+
+def _format(value: object) -> JsonSchema | None:
+    match value:
+        case None | {"type": "text"}:
+            return None
+        case {"type": "json_object"}:
+            return JsonSchema()
+        case {"type": "json_schema", "json_schema": {"name": str(name), **rest}}:
+            place = "/response_format/json_schema"
+            described = _text(rest.get("description") or "", f"{place}/description")
+            return JsonSchema(name, _object(rest.get("schema") or {}, f"{place}/schema"), bool(rest.get("strict")), described)
+    raise refused("/response_format", "must be text, json_object, or json_schema with a name and a schema.")
+
+
+def _stop(value: object) -> list[str]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else [_text(each, f"/stop/{at}") for at, each in enumerate(_list(value, "/stop"))]
+
+
+def _number(body: Mapping[str, Any], name: str) -> float | None:
+    value = body.get(name)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise refused(f"/{name}", "must be a number.")
+    return value
+
+
+def _maybe[T](body: Mapping[str, Any], name: str, kind: Callable[..., T]) -> T | None:
+    value = body.get(name)
+    if value is not None and type(value) is not kind:
+        raise refused(f"/{name}", f"must be of the type {getattr(kind, '__name__', kind)}.")
+    return cast("T | None", value)
+
+
+def _text(value: object, place: str) -> str:
+    if not isinstance(value, str):
+        raise refused(place, "must be a string.")
+    return value
+
+
+def _object(value: object, place: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise refused(place, "must be an object.")
+    return value
+
+
+def _list(value: object, place: str) -> list[object]:
+    if not isinstance(value, list):
+        raise refused(place, "must be a list.")
+    return value
