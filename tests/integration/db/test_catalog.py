@@ -18,6 +18,7 @@ PLATFORM_TABLES = {
     "platform_prompt_labels",
     "platform_prompt_versions",
     "rate_buckets",  # public routes are limited before a tenant is known
+    "usage_folded",  # sums over all tenants
 }
 # Policies beside tenant, owner and definer: what the relay may see of every tenant.
 RELAY_POLICIES = {
@@ -30,6 +31,7 @@ RELAY_POLICIES = {
     ("api_keys", "*"),
     ("invitations", "*"),
     ("password_resets", "*"),
+    ("ledger_reservations", "r"),
     ("audit_log", "r"),
 }
 RELAY_RIGHTS = {
@@ -51,12 +53,15 @@ RELAY_COLUMNS = {
     "api_keys": {"ctid", "expires_at", "revoked_at"},
     "invitations": {"ctid", "expires_at"},
     "password_resets": {"ctid", "expires_at"},
+    "ledger_reservations": {"tenant_id", "id", "due_at"},
     "audit_log": {"tenant_id", "at", "seq"},
 }  # fmt: skip
 # Unique over the whole deployment, because they are looked up before a tenant is known.
 GLOBAL_KEYS = {"users_email", "refresh_tokens_hash", "api_keys_key_id", "invitations_hash", "password_resets_hash"}
 # Every function that runs with atrium_definer's rights: it sees all tenants' rows, so its body is reviewed.
 DEFINER_FUNCTIONS = {
+    "admit_key",
+    "admit_user",
     "auth_accept",
     "auth_admit_key",
     "auth_admit_user",
@@ -72,6 +77,13 @@ DEFINER_FUNCTIONS = {
     "auth_throttle",
     "erase_rows",
     "erase_tenant",
+    "ledger_abandon",
+    "ledger_figures",
+    "ledger_record",
+    "ledger_reserve",
+    "ledger_settle",
+    "limit_own",
+    "limit_tenant",
     "platform_figures",
     "platform_prompt_add",
     "platform_prompt_create",
@@ -79,11 +91,20 @@ DEFINER_FUNCTIONS = {
     "platform_prompt_point",
     "seal_audit",
     "search_chunks",
+    "usage_figures",
+    "usage_fold_old",
 }
 # Parts of those, which nobody else may call.
 DEFINER_PARTS = {
+    "budget_threshold",
     "audit_canonical",
     "key_matches",
+    "ledger_charge",
+    "ledger_enter",
+    "ledger_take",
+    "ledger_tenant",
+    "limit_put",
+    "limits_of",
     "matching_chunks",
     "nearest_by_bits",
     "nearest_by_index",
@@ -94,12 +115,13 @@ DEFINER_PARTS = {
     "take_token",
     "take_tokens",
     "tenant_tables",
+    "usage_fold",
     "writing_operator",
 }
 # Functions and procedures of the migrator's, with the caller's rights.
 INVOKER_FUNCTIONS = {
-    "current_tenant", "declare_embedding_space", "keep_bits", "protect", "refuse_erased", "refuse_sealed", "stemmed_vector", "tenant_stays",
-    "text_vector", "unspaced_letters", "unspaced_vector",
+    "current_tenant", "declare_embedding_space", "keep_bits", "protect", "refuse_erased", "refuse_sealed", "stemmed_vector",
+    "tenant_stays", "text_vector", "unspaced_letters", "unspaced_vector",
 }  # fmt: skip
 PINNED_PATH = "search_path=atrium, public, pg_temp"
 

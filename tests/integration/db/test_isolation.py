@@ -62,6 +62,20 @@ def samples(tenant: UUID) -> dict[str, Row]:
             "prompt_id": prompt, "label": "production", "revision": 1, "variants": Jsonb([]), "created_by": "user:1",
         },
         "llm_defaults": {"type": "chat", "updated_by": "user:1"},
+        "spending_limits": {"scope_id": tenant, "origin": "platform", "scope": "tenant", "monthly_budget": 5, "rate": 9},
+        "ledger_balances": {"month": SOON, "scope_id": tenant, "scope": "tenant", "spent": 1},
+        "ledger_reservations": {
+            "id": uuid4(), "month": SOON, "kind": "chat", "model": "a/b", "feature": "chat", "bound": 1, "due_at": SOON,
+        },
+        "ledger_entries": {
+            "id": uuid4(), "kind": "chat", "provider": "a", "model": "a/b", "feature": "chat", "request_id": "", "input_tokens": 1,
+            "output_tokens": 1, "cached_tokens": 0, "units": 0, "cost": 1, "bound": 1, "outcome": "ok", "counted": True,
+            "milliseconds": 1, "attempts": Jsonb([]), "created_at": SOON,
+        },
+        "usage_daily": {
+            "day": SOON, "model": "a/b", "feature": "chat", "provider": "a", "calls": 1, "input_tokens": 1, "output_tokens": 1,
+            "cached_tokens": 0, "cost": 1,
+        },
         "erasures": {"requested_by": "user"},
     }  # fmt: skip
     return {table: {"tenant_id": tenant} | row for table, row in rows.items()}

@@ -92,7 +92,8 @@ class TestRows:
         async with world.database.transaction(tenant) as tx:
             await tx.fetch_all("SELECT atrium.erase_tenant('First', 'user', 'r-1')")
 
-        large = {"documents", "document_versions", "drop_writes", "audit_log", "outbox", "chunks", "chunks_1001", "chunk_bits"}
+        large = {"documents", "document_versions", "drop_writes", "audit_log", "outbox", "chunks", "chunks_1001", "chunk_bits",
+                 "ledger_entries"}  # fmt: skip
         assert (await rows_of(admin_connection, tenant.tenant_id)).keys() == large | {"tenants", "erasures"}
 
     async def test_the_record_outlives_the_tenant_and_names_nobody(

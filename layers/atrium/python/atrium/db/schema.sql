@@ -11,6 +11,67 @@ CREATE SCHEMA atrium_meta;
 
 ALTER SCHEMA atrium_meta OWNER TO atrium_migrator;
 
+-- ledger_call
+
+CREATE TYPE atrium.ledger_call AS (
+	id uuid,
+	kind text,
+	model text,
+	feature text,
+	bound bigint,
+	"least" bigint,
+	seconds double precision,
+	document_id uuid,
+	job_id uuid,
+	conversation_id uuid,
+	request_id text
+);
+
+ALTER TYPE atrium.ledger_call OWNER TO atrium_definer;
+
+-- ledger_hold
+
+CREATE TYPE atrium.ledger_hold AS (
+	granted boolean,
+	bound bigint,
+	month date,
+	scope text,
+	origin text,
+	budget bigint,
+	spent bigint,
+	reserved bigint
+);
+
+ALTER TYPE atrium.ledger_hold OWNER TO atrium_definer;
+
+-- ledger_result
+
+CREATE TYPE atrium.ledger_result AS (
+	outcome text,
+	cost bigint,
+	model text,
+	input_tokens bigint,
+	output_tokens bigint,
+	cached_tokens bigint,
+	units bigint,
+	milliseconds bigint,
+	counted boolean,
+	attempts jsonb
+);
+
+ALTER TYPE atrium.ledger_result OWNER TO atrium_definer;
+
+-- limits_in_force
+
+CREATE TYPE atrium.limits_in_force AS (
+	own_rate double precision,
+	tenant_rate double precision,
+	own_budget bigint,
+	tenant_budget bigint
+);
+
+ALTER TYPE atrium.limits_in_force OWNER TO atrium_definer;
+
 -- rate_state
 
 CREATE TYPE atrium.rate_state AS (
@@ -22,6 +83,59 @@ CREATE TYPE atrium.rate_state AS (
 );
 
 ALTER TYPE atrium.rate_state OWNER TO atrium_definer;
+
+-- admit_key(text, text[], bytea[], double precision, double precision, text, double precision, atrium.ledger_call)
+
+CREATE FUNCTION atrium.admit_key(presented text, kids text[], macs bytea[], usual_rate double precision, usual_tenant_rate double precision, caller text, per_minute double precision, call atrium.ledger_call, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state, OUT hold atrium.ledger_hold) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    whose     record;
+    limits    limits_in_force;
+    admitted  record;
+BEGIN
+    SELECT k.tenant_id, k.id INTO whose FROM api_keys k WHERE k.key_id = presented;
+    limits := limits_of(whose.tenant_id, whose.id, usual_rate, usual_tenant_rate);
+    SELECT a.* INTO admitted
+      FROM auth_admit_key(presented, kids, macs, limits.own_rate, limits.tenant_rate, caller, per_minute) a;
+    outcome := admitted.outcome;
+    tenant_id := admitted.tenant_id;
+    id := admitted.id;
+    role := admitted.role;
+    scopes := admitted.scopes;
+    rate := admitted.rate;
+    IF outcome = 'ok' AND (call).id IS NOT NULL THEN
+        hold := ledger_take(tenant_id, 'api_key', id, call, limits.own_budget, limits.tenant_budget);
+    END IF;
+END
+$$;
+
+ALTER FUNCTION atrium.admit_key(presented text, kids text[], macs bytea[], usual_rate double precision, usual_tenant_rate double precision, caller text, per_minute double precision, call atrium.ledger_call, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state, OUT hold atrium.ledger_hold) OWNER TO atrium_definer;
+
+-- admit_user(uuid, uuid, integer, uuid, double precision, double precision, text, double precision, atrium.ledger_call)
+
+CREATE FUNCTION atrium.admit_user(tenant uuid, member uuid, version integer, session uuid, usual_rate double precision, usual_tenant_rate double precision, caller text, per_minute double precision, call atrium.ledger_call, OUT outcome text, OUT role text, OUT rate atrium.rate_state, OUT hold atrium.ledger_hold) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    limits    limits_in_force;
+    admitted  record;
+BEGIN
+    limits := limits_of(tenant, member, usual_rate, usual_tenant_rate);
+    SELECT a.* INTO admitted
+      FROM auth_admit_user(tenant, member, version, session, limits.own_rate, limits.tenant_rate, caller, per_minute) a;
+    outcome := admitted.outcome;
+    role := admitted.role;
+    rate := admitted.rate;
+    IF outcome = 'ok' AND (call).id IS NOT NULL THEN
+        hold := ledger_take(tenant, 'user', member, call, limits.own_budget, limits.tenant_budget);
+    END IF;
+END
+$$;
+
+ALTER FUNCTION atrium.admit_user(tenant uuid, member uuid, version integer, session uuid, usual_rate double precision, usual_tenant_rate double precision, caller text, per_minute double precision, call atrium.ledger_call, OUT outcome text, OUT role text, OUT rate atrium.rate_state, OUT hold atrium.ledger_hold) OWNER TO atrium_definer;
 
 -- audit_log
 
@@ -358,6 +472,23 @@ $$;
 
 ALTER FUNCTION atrium.auth_register(tenant uuid, organisation text, member uuid, address text, hash text, actor text, request text) OWNER TO atrium_definer;
 
+-- auth_register(uuid, text, uuid, text, text, text, text, bigint)
+
+CREATE FUNCTION atrium.auth_register(tenant uuid, organisation text, member uuid, address text, hash text, actor text, request text, budget bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF NOT auth_register(tenant, organisation, member, address, hash, actor, request) THEN
+        RETURN false;
+    END IF;
+    PERFORM limit_put(tenant, 'platform', 'tenant', tenant, budget, 'hard', NULL);
+    RETURN true;
+END
+$$;
+
+ALTER FUNCTION atrium.auth_register(tenant uuid, organisation text, member uuid, address text, hash text, actor text, request text, budget bigint) OWNER TO atrium_definer;
+
 -- auth_reset(bytea, text, text)
 
 CREATE FUNCTION atrium.auth_reset(hash bytea, password text, request text) RETURNS boolean
@@ -410,6 +541,17 @@ CREATE FUNCTION atrium.auth_throttle(buckets text[], per_minute double precision
 $$;
 
 ALTER FUNCTION atrium.auth_throttle(buckets text[], per_minute double precision) OWNER TO atrium_definer;
+
+-- budget_threshold(bigint, bigint)
+
+CREATE FUNCTION atrium.budget_threshold(spent bigint, budget bigint) RETURNS smallint
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+    SELECT (CASE WHEN spent >= budget THEN 100 WHEN spent >= budget * 0.8 THEN 80 WHEN spent >= budget * 0.5 THEN 50 ELSE 0 END)::smallint
+$$;
+
+ALTER FUNCTION atrium.budget_threshold(spent bigint, budget bigint) OWNER TO atrium_definer;
 
 -- current_tenant()
 
@@ -509,9 +651,11 @@ BEGIN
         RETURN false;
     END IF;
     INSERT INTO erasures (tenant_id, requested_by, request_id) VALUES (tenant, requester, request) ON CONFLICT DO NOTHING;
+    PERFORM usage_fold(tenant, NULL);
     FOR target IN SELECT * FROM tenant_tables() LOOP
         -- There may be millions of these.
-        CONTINUE WHEN target::text IN ('documents', 'document_versions', 'drop_writes', 'audit_log', 'outbox', 'chunk_bits')
+        CONTINUE WHEN target::text IN ('documents', 'document_versions', 'drop_writes', 'audit_log', 'outbox', 'chunk_bits',
+                                       'ledger_entries')
             OR target::text LIKE 'chunks\_%';
         EXECUTE format('DELETE FROM %s WHERE tenant_id = $1', target) USING tenant;
     END LOOP;
@@ -592,6 +736,362 @@ CREATE FUNCTION atrium.key_matches(found atrium.api_keys, kids text[], macs byte
 $$;
 
 ALTER FUNCTION atrium.key_matches(found atrium.api_keys, kids text[], macs bytea[]) OWNER TO atrium_definer;
+
+-- ledger_abandon(uuid, uuid)
+
+CREATE FUNCTION atrium.ledger_abandon(tenant uuid, call_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    held  ledger_reservations;
+BEGIN
+    PERFORM ledger_tenant(tenant);
+    DELETE FROM ledger_reservations r
+     WHERE r.tenant_id = tenant AND r.id = call_id AND r.due_at < now() - interval '1 day' RETURNING r.* INTO held;
+    RETURN FOUND AND ledger_enter(held, ROW ('unknown', held.bound, held.model, 0, 0, 0, 0, 0, false, '[]')::ledger_result);
+END
+$$;
+
+ALTER FUNCTION atrium.ledger_abandon(tenant uuid, call_id uuid) OWNER TO atrium_definer;
+
+-- ledger_charge(uuid, date, text, uuid, bigint, bigint, integer)
+
+CREATE FUNCTION atrium.ledger_charge(tenant uuid, of_month date, of_scope text, of_id uuid, cost bigint, released bigint, more_calls integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    balance  ledger_balances;
+    budget   record;
+BEGIN
+    INSERT INTO ledger_balances AS b (tenant_id, month, scope_id, scope, spent, calls)
+    VALUES (tenant, of_month, of_id, of_scope, cost, more_calls)
+    ON CONFLICT (tenant_id, month, scope_id) DO UPDATE
+       SET spent = b.spent + excluded.spent, reserved = greatest(0, b.reserved - released), calls = b.calls + excluded.calls
+    RETURNING b.* INTO balance;
+    IF cost = 0 THEN
+        RETURN;
+    END IF;
+    FOR budget IN
+        SELECT l.origin, l.mode, l.monthly_budget AS amount, budget_threshold(balance.spent, l.monthly_budget) AS reached,
+               CASE l.origin WHEN 'platform' THEN balance.platform_told ELSE balance.tenant_told END AS told
+          FROM spending_limits l WHERE l.tenant_id = tenant AND l.scope_id = of_id AND l.monthly_budget IS NOT NULL
+    LOOP
+        CONTINUE WHEN budget.reached <= budget.told;
+        UPDATE ledger_balances b
+           SET platform_told = CASE budget.origin WHEN 'platform' THEN budget.reached ELSE b.platform_told END,
+               tenant_told = CASE budget.origin WHEN 'tenant' THEN budget.reached ELSE b.tenant_told END
+         WHERE b.tenant_id = tenant AND b.month = of_month AND b.scope_id = of_id;
+        INSERT INTO outbox (tenant_id, id, type, subject, payload)
+        SELECT tenant, uuidv7(), 'budget.threshold_reached', of_scope || ':' || of_id,
+               jsonb_build_object('scope', of_scope, 'id', of_id, 'month', to_char(of_month, 'YYYY-MM'), 'percent', percent,
+                                  'set_by', budget.origin, 'mode', budget.mode,
+                                  'monthly_budget_usd', trim_scale(budget.amount / 1e9), 'spent_usd', trim_scale(balance.spent / 1e9))
+          FROM unnest(ARRAY[50, 80, 100]) percent WHERE percent > budget.told AND percent <= budget.reached;
+    END LOOP;
+END
+$$;
+
+ALTER FUNCTION atrium.ledger_charge(tenant uuid, of_month date, of_scope text, of_id uuid, cost bigint, released bigint, more_calls integer) OWNER TO atrium_definer;
+
+-- ledger_reservations
+
+CREATE TABLE atrium.ledger_reservations (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    month date NOT NULL,
+    kind text NOT NULL,
+    model text NOT NULL,
+    feature text NOT NULL,
+    user_id uuid,
+    api_key_id uuid,
+    document_id uuid,
+    job_id uuid,
+    conversation_id uuid,
+    request_id text DEFAULT ''::text NOT NULL,
+    bound bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    CONSTRAINT ledger_reservations_bound_check CHECK ((bound >= 0)),
+    CONSTRAINT ledger_reservations_check CHECK ((num_nonnulls(user_id, api_key_id) < 2))
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000');
+
+ALTER TABLE ONLY atrium.ledger_reservations FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.ledger_reservations OWNER TO atrium_migrator;
+
+-- ledger_enter(atrium.ledger_reservations, atrium.ledger_result)
+
+CREATE FUNCTION atrium.ledger_enter(held atrium.ledger_reservations, result atrium.ledger_result) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    tenant    CONSTANT uuid := held.tenant_id;
+    cost      bigint := greatest(0, result.cost);
+    provider  CONSTANT text := split_part(result.model, '/', 1);
+    written   boolean;
+BEGIN
+    INSERT INTO ledger_entries (
+        tenant_id, id, kind, provider, model, feature, user_id, api_key_id, document_id, job_id, conversation_id, request_id,
+        input_tokens, output_tokens, cached_tokens, units, cost, bound, outcome, counted, milliseconds, attempts, created_at)
+    VALUES (
+        tenant, held.id, held.kind, provider, result.model, held.feature, held.user_id, held.api_key_id, held.document_id,
+        held.job_id, held.conversation_id, held.request_id, result.input_tokens, result.output_tokens, result.cached_tokens,
+        result.units, cost, held.bound, result.outcome, result.counted, result.milliseconds, result.attempts, held.created_at)
+    ON CONFLICT (tenant_id, id) DO NOTHING;
+    written := FOUND;
+    IF written THEN
+        INSERT INTO usage_daily AS u (tenant_id, day, model, feature, provider, calls, input_tokens, output_tokens, cached_tokens, cost)
+        VALUES (tenant, (held.created_at AT TIME ZONE 'UTC')::date, result.model, held.feature, provider, 1,
+                result.input_tokens, result.output_tokens, result.cached_tokens, cost)
+        ON CONFLICT (tenant_id, day, model, feature) DO UPDATE
+           SET calls = u.calls + 1, input_tokens = u.input_tokens + excluded.input_tokens,
+               output_tokens = u.output_tokens + excluded.output_tokens,
+               cached_tokens = u.cached_tokens + excluded.cached_tokens, cost = u.cost + excluded.cost;
+    ELSE
+        cost := 0;
+    END IF;
+    IF cost > held.bound THEN
+        INSERT INTO outbox (tenant_id, id, type, subject, payload)
+        VALUES (tenant, uuidv7(), 'budget.overshot', 'call:' || held.id,
+                jsonb_build_object('model', result.model, 'feature', held.feature, 'reserved_usd', trim_scale(held.bound / 1e9),
+                                   'cost_usd', trim_scale(cost / 1e9)));
+    END IF;
+    -- In the order in which they are locked when something is reserved.
+    IF held.user_id IS NOT NULL THEN
+        PERFORM ledger_charge(tenant, held.month, 'user', held.user_id, cost, held.bound, written::integer);
+    ELSIF held.api_key_id IS NOT NULL THEN
+        PERFORM ledger_charge(tenant, held.month, 'api_key', held.api_key_id, cost, held.bound, written::integer);
+    END IF;
+    PERFORM ledger_charge(tenant, held.month, 'tenant', tenant, cost, held.bound, written::integer);
+    RETURN written;
+END
+$$;
+
+ALTER FUNCTION atrium.ledger_enter(held atrium.ledger_reservations, result atrium.ledger_result) OWNER TO atrium_definer;
+
+-- ledger_figures()
+
+CREATE FUNCTION atrium.ledger_figures() RETURNS TABLE(name text, label text, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 2
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+    SELECT 'ledger_open', s.state, count(r.id)::float8
+      FROM (VALUES ('calling'), ('unknown')) s (state)
+      LEFT JOIN ledger_reservations r ON CASE WHEN r.due_at < now() THEN 'unknown' ELSE 'calling' END = s.state
+     GROUP BY 1, 2
+$$;
+
+ALTER FUNCTION atrium.ledger_figures() OWNER TO atrium_definer;
+
+-- ledger_record(uuid, text, uuid, atrium.ledger_call, atrium.ledger_result)
+
+CREATE FUNCTION atrium.ledger_record(tenant uuid, own_scope text, own_id uuid, call atrium.ledger_call, result atrium.ledger_result) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM ledger_tenant(tenant);
+    RETURN ledger_enter(
+        ROW (tenant, call.id, date_trunc('month', now() AT TIME ZONE 'UTC')::date, call.kind, call.model, call.feature,
+             CASE own_scope WHEN 'user' THEN own_id END, CASE own_scope WHEN 'api_key' THEN own_id END,
+             call.document_id, call.job_id, call.conversation_id, call.request_id, 0, now(), now())::ledger_reservations,
+        result);
+END
+$$;
+
+ALTER FUNCTION atrium.ledger_record(tenant uuid, own_scope text, own_id uuid, call atrium.ledger_call, result atrium.ledger_result) OWNER TO atrium_definer;
+
+-- ledger_reserve(uuid, text, uuid, atrium.ledger_call)
+
+CREATE FUNCTION atrium.ledger_reserve(tenant uuid, own_scope text, own_id uuid, call atrium.ledger_call) RETURNS atrium.ledger_hold
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    limits  limits_in_force;
+BEGIN
+    PERFORM ledger_tenant(tenant);
+    limits := limits_of(tenant, own_id, 0, 0);
+    RETURN ledger_take(tenant, own_scope, own_id, call, limits.own_budget, limits.tenant_budget);
+END
+$$;
+
+ALTER FUNCTION atrium.ledger_reserve(tenant uuid, own_scope text, own_id uuid, call atrium.ledger_call) OWNER TO atrium_definer;
+
+-- ledger_settle(uuid, text, uuid, uuid, atrium.ledger_result)
+
+CREATE FUNCTION atrium.ledger_settle(tenant uuid, own_scope text, own_id uuid, call_id uuid, result atrium.ledger_result, OUT settled boolean, OUT overshoot bigint) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    held  ledger_reservations;
+BEGIN
+    PERFORM ledger_tenant(tenant);
+    DELETE FROM ledger_reservations r WHERE r.tenant_id = tenant AND r.id = call_id RETURNING r.* INTO held;
+    IF NOT FOUND THEN
+        -- Settled before; or a crash of the server took the reservation back, and money was spent all the same.
+        settled := false;
+        IF EXISTS (SELECT FROM ledger_entries e WHERE e.tenant_id = tenant AND e.id = call_id) OR NOT tenant_stays(tenant) THEN
+            RETURN;
+        END IF;
+        held := ROW (tenant, call_id, date_trunc('month', now() AT TIME ZONE 'UTC')::date, 'chat', result.model, 'unknown',
+                     CASE own_scope WHEN 'user' THEN own_id END, CASE own_scope WHEN 'api_key' THEN own_id END,
+                     NULL, NULL, NULL, '', 0, now(), now())::ledger_reservations;
+    END IF;
+    settled := ledger_enter(held, result);
+    overshoot := greatest(0, result.cost - held.bound);
+END
+$$;
+
+ALTER FUNCTION atrium.ledger_settle(tenant uuid, own_scope text, own_id uuid, call_id uuid, result atrium.ledger_result, OUT settled boolean, OUT overshoot bigint) OWNER TO atrium_definer;
+
+-- ledger_take(uuid, text, uuid, atrium.ledger_call, bigint, bigint)
+
+CREATE FUNCTION atrium.ledger_take(tenant uuid, own_scope text, own_id uuid, call atrium.ledger_call, own_budget bigint, tenant_budget bigint) RETURNS atrium.ledger_hold
+    LANGUAGE plpgsql
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    hold        ledger_hold;
+    this_month  CONSTANT date := date_trunc('month', now() AT TIME ZONE 'UTC')::date;
+    granted     bigint := call.bound;
+    balance     record;
+    cap         bigint;
+    seen        integer;
+BEGIN
+    IF granted > 0 THEN
+        LOOP
+            seen := 0;
+            FOR balance IN
+                SELECT b.scope, b.scope_id, b.spent, b.reserved FROM ledger_balances b
+                 WHERE b.tenant_id = tenant AND b.month = this_month AND b.scope_id IN (own_id, tenant)
+                 ORDER BY b.scope = 'tenant' FOR UPDATE
+            LOOP
+                seen := seen + 1;
+                cap := CASE WHEN balance.scope = 'tenant' THEN tenant_budget ELSE own_budget END;
+                CONTINUE WHEN cap IS NULL OR cap - balance.spent - balance.reserved >= granted;
+                granted := cap - balance.spent - balance.reserved;
+                IF granted < greatest(1, coalesce(call.least, call.bound)) THEN
+                    hold := ROW (false, 0, this_month, balance.scope,
+                                (SELECT l.origin FROM spending_limits l
+                                  WHERE l.tenant_id = tenant AND l.scope_id = balance.scope_id AND l.mode = 'hard'
+                                  ORDER BY l.monthly_budget LIMIT 1),
+                                cap, balance.spent, balance.reserved)::ledger_hold;
+                    RETURN hold;
+                END IF;
+            END LOOP;
+            EXIT WHEN seen = num_nonnulls(own_id, tenant);
+            -- The month's first call.
+            INSERT INTO ledger_balances (tenant_id, month, scope_id, scope)
+            SELECT tenant, this_month, s.id, s.scope FROM (VALUES (own_id, own_scope), (tenant, 'tenant')) s (id, scope)
+             WHERE s.id IS NOT NULL ORDER BY s.scope = 'tenant' ON CONFLICT DO NOTHING;
+            granted := call.bound;
+        END LOOP;
+        UPDATE ledger_balances b SET reserved = b.reserved + granted
+         WHERE b.tenant_id = tenant AND b.month = this_month AND b.scope_id IN (own_id, tenant);
+    END IF;
+    INSERT INTO ledger_reservations (tenant_id, id, month, kind, model, feature, user_id, api_key_id,
+                                     document_id, job_id, conversation_id, request_id, bound, due_at)
+    VALUES (tenant, call.id, this_month, call.kind, call.model, call.feature,
+            CASE own_scope WHEN 'user' THEN own_id END, CASE own_scope WHEN 'api_key' THEN own_id END,
+            call.document_id, call.job_id, call.conversation_id, call.request_id, granted, now() + make_interval(secs => call.seconds));
+    hold := ROW (true, granted, this_month, NULL, NULL, NULL, NULL, NULL)::ledger_hold;
+    RETURN hold;
+END
+$$;
+
+ALTER FUNCTION atrium.ledger_take(tenant uuid, own_scope text, own_id uuid, call atrium.ledger_call, own_budget bigint, tenant_budget bigint) OWNER TO atrium_definer;
+
+-- ledger_tenant(uuid)
+
+CREATE FUNCTION atrium.ledger_tenant(tenant uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF tenant IS NULL OR tenant <> coalesce(current_tenant(), tenant) THEN
+        RAISE EXCEPTION 'this is not the transaction''s tenant' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    -- Nobody waits for the disk with a balance locked. What a crash of the server takes back is the last moment's, in order:
+    -- a settlement that is gone leaves its reservation, which the sweep settles in full; a settlement whose reservation is gone
+    -- is written all the same.
+    PERFORM set_config('synchronous_commit', 'off', true);
+END
+$$;
+
+ALTER FUNCTION atrium.ledger_tenant(tenant uuid) OWNER TO atrium_definer;
+
+-- limit_own(text, uuid, bigint, text, integer)
+
+CREATE FUNCTION atrium.limit_own(of_scope text, of_id uuid, budget bigint, how text, per_second integer) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+    SELECT limit_put(required_tenant(), 'tenant', of_scope, of_id, budget, how, per_second)
+$$;
+
+ALTER FUNCTION atrium.limit_own(of_scope text, of_id uuid, budget bigint, how text, per_second integer) OWNER TO atrium_definer;
+
+-- limit_put(uuid, text, text, uuid, bigint, text, integer)
+
+CREATE FUNCTION atrium.limit_put(tenant uuid, set_by text, of_scope text, of_id uuid, budget bigint, how text, per_second integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO spending_limits (tenant_id, scope_id, origin, scope, monthly_budget, mode, rate)
+    VALUES (tenant, of_id, set_by, of_scope, budget, how, per_second)
+    ON CONFLICT (tenant_id, scope_id, origin) DO UPDATE
+       SET monthly_budget = excluded.monthly_budget, mode = excluded.mode, rate = excluded.rate, updated_at = now();
+    UPDATE ledger_balances b
+       SET platform_told = CASE set_by WHEN 'platform' THEN coalesce(budget_threshold(b.spent, budget), 0) ELSE b.platform_told END,
+           tenant_told = CASE set_by WHEN 'tenant' THEN coalesce(budget_threshold(b.spent, budget), 0) ELSE b.tenant_told END
+     WHERE b.tenant_id = tenant AND b.scope_id = of_id AND b.month = date_trunc('month', now() AT TIME ZONE 'UTC')::date;
+END
+$$;
+
+ALTER FUNCTION atrium.limit_put(tenant uuid, set_by text, of_scope text, of_id uuid, budget bigint, how text, per_second integer) OWNER TO atrium_definer;
+
+-- limit_tenant(uuid, bigint, text, integer, text, text)
+
+CREATE FUNCTION atrium.limit_tenant(tenant uuid, budget bigint, how text, per_second integer, operator text, request text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM tenants t WHERE t.tenant_id = tenant) OR NOT tenant_stays(tenant) THEN
+        RETURN false;
+    END IF;
+    PERFORM limit_put(tenant, 'platform', 'tenant', tenant, budget, how, per_second);
+    INSERT INTO audit_log (tenant_id, id, actor, action, target, detail, request_id)
+    VALUES (tenant, uuidv7(), operator, 'limits.changed', 'tenant:' || tenant,
+            jsonb_build_object('set_by', 'platform', 'monthly_budget_usd', trim_scale(budget / 1e9), 'mode', how, 'rate', per_second), request);
+    RETURN true;
+END
+$$;
+
+ALTER FUNCTION atrium.limit_tenant(tenant uuid, budget bigint, how text, per_second integer, operator text, request text) OWNER TO atrium_definer;
+
+-- limits_of(uuid, uuid, double precision, double precision)
+
+CREATE FUNCTION atrium.limits_of(tenant uuid, own_id uuid, usual_rate double precision, usual_tenant_rate double precision) RETURNS atrium.limits_in_force
+    LANGUAGE sql STABLE
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+    SELECT coalesce(min(l.rate) FILTER (WHERE l.scope <> 'tenant'), usual_rate),
+           least(min(l.rate) FILTER (WHERE l.scope = 'tenant' AND l.origin = 'tenant'),
+                 coalesce(min(l.rate) FILTER (WHERE l.origin = 'platform'), usual_tenant_rate)),
+           min(l.monthly_budget) FILTER (WHERE l.scope <> 'tenant' AND l.mode = 'hard'),
+           min(l.monthly_budget) FILTER (WHERE l.scope = 'tenant' AND l.mode = 'hard')
+      FROM spending_limits l WHERE l.tenant_id = tenant AND l.scope_id IN (own_id, tenant)
+$$;
+
+ALTER FUNCTION atrium.limits_of(tenant uuid, own_id uuid, usual_rate double precision, usual_tenant_rate double precision) OWNER TO atrium_definer;
 
 -- matching_chunks(smallint, text, text, uuid[], integer, integer)
 
@@ -1295,6 +1795,55 @@ CREATE FUNCTION atrium.text_vector(language text, content text) RETURNS tsvector
 
 ALTER FUNCTION atrium.text_vector(language text, content text) OWNER TO atrium_migrator;
 
+-- usage_figures()
+
+CREATE FUNCTION atrium.usage_figures() RETURNS TABLE(provider text, model text, feature text, calls bigint, input_tokens bigint, output_tokens bigint, cached_tokens bigint, cost bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 50
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+    SELECT a.provider, a.model, a.feature, sum(a.calls)::bigint, sum(a.input_tokens)::bigint, sum(a.output_tokens)::bigint,
+           sum(a.cached_tokens)::bigint, sum(a.cost)::bigint
+      FROM (SELECT u.provider, u.model, u.feature, u.calls, u.input_tokens, u.output_tokens, u.cached_tokens, u.cost FROM usage_daily u
+            UNION ALL
+            SELECT f.provider, f.model, f.feature, f.calls, f.input_tokens, f.output_tokens, f.cached_tokens, f.cost FROM usage_folded f) a
+     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+$$;
+
+ALTER FUNCTION atrium.usage_figures() OWNER TO atrium_definer;
+
+-- usage_fold(uuid, date)
+
+CREATE FUNCTION atrium.usage_fold(of_tenant uuid, before date) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+    WITH gone AS (
+        DELETE FROM usage_daily u WHERE u.tenant_id = of_tenant OR u.day < before
+        RETURNING u.provider, u.model, u.feature, u.calls, u.input_tokens, u.output_tokens, u.cached_tokens, u.cost),
+    folded AS (
+        INSERT INTO usage_folded AS f (provider, model, feature, calls, input_tokens, output_tokens, cached_tokens, cost)
+        SELECT g.provider, g.model, g.feature, sum(g.calls), sum(g.input_tokens), sum(g.output_tokens), sum(g.cached_tokens), sum(g.cost)
+          FROM gone g GROUP BY 1, 2, 3 ORDER BY 2, 3
+        ON CONFLICT (model, feature) DO UPDATE
+           SET calls = f.calls + excluded.calls, input_tokens = f.input_tokens + excluded.input_tokens,
+               output_tokens = f.output_tokens + excluded.output_tokens,
+               cached_tokens = f.cached_tokens + excluded.cached_tokens, cost = f.cost + excluded.cost)
+    SELECT count(*) FROM gone
+$$;
+
+ALTER FUNCTION atrium.usage_fold(of_tenant uuid, before date) OWNER TO atrium_definer;
+
+-- usage_fold_old()
+
+CREATE FUNCTION atrium.usage_fold_old() RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+    SELECT usage_fold(NULL, (now() AT TIME ZONE 'UTC')::date - 35)
+$$;
+
+ALTER FUNCTION atrium.usage_fold_old() OWNER TO atrium_definer;
+
 -- writing_operator(text)
 
 CREATE FUNCTION atrium.writing_operator(operator text) RETURNS text
@@ -1560,6 +2109,64 @@ CREATE TABLE atrium.invitations (
 ALTER TABLE ONLY atrium.invitations FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.invitations OWNER TO atrium_migrator;
+
+-- ledger_balances
+
+CREATE TABLE atrium.ledger_balances (
+    tenant_id uuid NOT NULL,
+    month date NOT NULL,
+    scope_id uuid NOT NULL,
+    scope text NOT NULL,
+    spent bigint DEFAULT 0 NOT NULL,
+    reserved bigint DEFAULT 0 NOT NULL,
+    calls bigint DEFAULT 0 NOT NULL,
+    platform_told smallint DEFAULT 0 NOT NULL,
+    tenant_told smallint DEFAULT 0 NOT NULL,
+    CONSTRAINT ledger_balances_reserved_check CHECK ((reserved >= 0)),
+    CONSTRAINT ledger_balances_scope_check CHECK ((scope = ANY (ARRAY['tenant'::text, 'user'::text, 'api_key'::text]))),
+    CONSTRAINT ledger_balances_spent_check CHECK ((spent >= 0))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000');
+
+ALTER TABLE ONLY atrium.ledger_balances FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.ledger_balances OWNER TO atrium_migrator;
+
+-- ledger_entries
+
+CREATE TABLE atrium.ledger_entries (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    provider text NOT NULL,
+    model text NOT NULL,
+    feature text NOT NULL,
+    user_id uuid,
+    api_key_id uuid,
+    document_id uuid,
+    job_id uuid,
+    conversation_id uuid,
+    request_id text NOT NULL,
+    input_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    cached_tokens bigint NOT NULL,
+    units bigint NOT NULL,
+    cost bigint NOT NULL,
+    bound bigint NOT NULL,
+    outcome text NOT NULL,
+    counted boolean NOT NULL,
+    milliseconds bigint NOT NULL,
+    attempts jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    settled_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT ledger_entries_cost_check CHECK ((cost >= 0)),
+    CONSTRAINT ledger_entries_kind_check CHECK ((kind = ANY (ARRAY['chat'::text, 'embedding'::text, 'ocr'::text, 'training'::text]))),
+    CONSTRAINT ledger_entries_outcome_check CHECK ((outcome = ANY (ARRAY['ok'::text, 'failed'::text, 'cancelled'::text, 'cut'::text, 'unknown'::text])))
+);
+
+ALTER TABLE ONLY atrium.ledger_entries FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.ledger_entries OWNER TO atrium_migrator;
 
 -- llm_defaults
 
@@ -1853,6 +2460,30 @@ ALTER TABLE ONLY atrium.refresh_tokens FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.refresh_tokens OWNER TO atrium_migrator;
 
+-- spending_limits
+
+CREATE TABLE atrium.spending_limits (
+    tenant_id uuid NOT NULL,
+    scope_id uuid NOT NULL,
+    origin text NOT NULL,
+    scope text NOT NULL,
+    monthly_budget bigint,
+    mode text DEFAULT 'hard'::text NOT NULL,
+    rate integer,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT spending_limits_check CHECK (((scope = 'tenant'::text) = (scope_id = tenant_id))),
+    CONSTRAINT spending_limits_check1 CHECK (((origin = 'tenant'::text) OR (scope = 'tenant'::text))),
+    CONSTRAINT spending_limits_mode_check CHECK ((mode = ANY (ARRAY['hard'::text, 'soft'::text]))),
+    CONSTRAINT spending_limits_monthly_budget_check CHECK ((monthly_budget >= 0)),
+    CONSTRAINT spending_limits_origin_check CHECK ((origin = ANY (ARRAY['platform'::text, 'tenant'::text]))),
+    CONSTRAINT spending_limits_rate_check CHECK (((rate >= 1) AND (rate <= 1000000))),
+    CONSTRAINT spending_limits_scope_check CHECK ((scope = ANY (ARRAY['tenant'::text, 'user'::text, 'api_key'::text])))
+);
+
+ALTER TABLE ONLY atrium.spending_limits FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.spending_limits OWNER TO atrium_migrator;
+
 -- tenant_indexes
 
 CREATE TABLE atrium.tenant_indexes (
@@ -1880,6 +2511,41 @@ CREATE TABLE atrium.tenants (
 ALTER TABLE ONLY atrium.tenants FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.tenants OWNER TO atrium_migrator;
+
+-- usage_daily
+
+CREATE TABLE atrium.usage_daily (
+    tenant_id uuid NOT NULL,
+    day date NOT NULL,
+    model text NOT NULL,
+    feature text NOT NULL,
+    provider text NOT NULL,
+    calls bigint NOT NULL,
+    input_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    cached_tokens bigint NOT NULL,
+    cost bigint NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000');
+
+ALTER TABLE ONLY atrium.usage_daily FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.usage_daily OWNER TO atrium_migrator;
+
+-- usage_folded
+
+CREATE TABLE atrium.usage_folded (
+    provider text NOT NULL,
+    model text NOT NULL,
+    feature text NOT NULL,
+    calls bigint NOT NULL,
+    input_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    cached_tokens bigint NOT NULL,
+    cost bigint NOT NULL
+);
+
+ALTER TABLE atrium.usage_folded OWNER TO atrium_migrator;
 
 -- users
 
@@ -1982,6 +2648,21 @@ ALTER TABLE ONLY atrium.invitations
 ALTER TABLE ONLY atrium.invitations
     ADD CONSTRAINT invitations_tenant_id_email_key UNIQUE (tenant_id, email);
 
+-- ledger_balances ledger_balances_pkey
+
+ALTER TABLE ONLY atrium.ledger_balances
+    ADD CONSTRAINT ledger_balances_pkey PRIMARY KEY (tenant_id, month, scope_id);
+
+-- ledger_entries ledger_entries_pkey
+
+ALTER TABLE ONLY atrium.ledger_entries
+    ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (tenant_id, id);
+
+-- ledger_reservations ledger_reservations_pkey
+
+ALTER TABLE ONLY atrium.ledger_reservations
+    ADD CONSTRAINT ledger_reservations_pkey PRIMARY KEY (tenant_id, id);
+
 -- llm_defaults llm_defaults_pkey
 
 ALTER TABLE ONLY atrium.llm_defaults
@@ -2042,6 +2723,11 @@ ALTER TABLE ONLY atrium.rate_buckets
 ALTER TABLE ONLY atrium.refresh_tokens
     ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (tenant_id, id);
 
+-- spending_limits spending_limits_pkey
+
+ALTER TABLE ONLY atrium.spending_limits
+    ADD CONSTRAINT spending_limits_pkey PRIMARY KEY (tenant_id, scope_id, origin);
+
 -- tenant_indexes tenant_indexes_pkey
 
 ALTER TABLE ONLY atrium.tenant_indexes
@@ -2051,6 +2737,16 @@ ALTER TABLE ONLY atrium.tenant_indexes
 
 ALTER TABLE ONLY atrium.tenants
     ADD CONSTRAINT tenants_pkey PRIMARY KEY (tenant_id);
+
+-- usage_daily usage_daily_pkey
+
+ALTER TABLE ONLY atrium.usage_daily
+    ADD CONSTRAINT usage_daily_pkey PRIMARY KEY (tenant_id, day, model, feature);
+
+-- usage_folded usage_folded_pkey
+
+ALTER TABLE ONLY atrium.usage_folded
+    ADD CONSTRAINT usage_folded_pkey PRIMARY KEY (model, feature);
 
 -- users users_pkey
 
@@ -2130,6 +2826,18 @@ CREATE INDEX idempotency_keys_expiry ON atrium.idempotency_keys USING btree (exp
 
 CREATE UNIQUE INDEX invitations_hash ON atrium.invitations USING btree (token_hash);
 
+-- ledger_entries_created
+
+CREATE INDEX ledger_entries_created ON atrium.ledger_entries USING btree (tenant_id, created_at);
+
+-- ledger_entries_time
+
+CREATE INDEX ledger_entries_time ON atrium.ledger_entries USING brin (settled_at);
+
+-- ledger_reservations_due
+
+CREATE INDEX ledger_reservations_due ON atrium.ledger_reservations USING btree (due_at);
+
 -- outbox_published
 
 CREATE INDEX outbox_published ON atrium.outbox USING btree (published_at) WHERE (published_at IS NOT NULL);
@@ -2165,6 +2873,10 @@ CREATE UNIQUE INDEX refresh_tokens_hash ON atrium.refresh_tokens USING btree (to
 -- refresh_tokens_user
 
 CREATE INDEX refresh_tokens_user ON atrium.refresh_tokens USING btree (tenant_id, user_id);
+
+-- usage_daily_day
+
+CREATE INDEX usage_daily_day ON atrium.usage_daily USING btree (day);
 
 -- users_email
 
@@ -2257,6 +2969,11 @@ ALTER TABLE ONLY atrium.idempotency_keys
 ALTER TABLE ONLY atrium.invitations
     ADD CONSTRAINT invitations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
 
+-- ledger_balances ledger_balances_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.ledger_balances
+    ADD CONSTRAINT ledger_balances_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
+
 -- llm_defaults llm_defaults_tenant_id_fkey
 
 ALTER TABLE ONLY atrium.llm_defaults
@@ -2301,6 +3018,11 @@ ALTER TABLE ONLY atrium.prompts
 
 ALTER TABLE ONLY atrium.refresh_tokens
     ADD CONSTRAINT refresh_tokens_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES atrium.users(tenant_id, id) ON DELETE CASCADE;
+
+-- spending_limits spending_limits_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.spending_limits
+    ADD CONSTRAINT spending_limits_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
 
 -- tenant_indexes tenant_indexes_space_id_fkey
 
@@ -2389,6 +3111,18 @@ CREATE POLICY definer ON atrium.idempotency_keys TO atrium_definer USING (true) 
 
 CREATE POLICY definer ON atrium.invitations TO atrium_definer USING (true) WITH CHECK (true);
 
+-- ledger_balances definer
+
+CREATE POLICY definer ON atrium.ledger_balances TO atrium_definer USING (true) WITH CHECK (true);
+
+-- ledger_entries definer
+
+CREATE POLICY definer ON atrium.ledger_entries TO atrium_definer USING (true) WITH CHECK (true);
+
+-- ledger_reservations definer
+
+CREATE POLICY definer ON atrium.ledger_reservations TO atrium_definer USING (true) WITH CHECK (true);
+
 -- llm_defaults definer
 
 CREATE POLICY definer ON atrium.llm_defaults TO atrium_definer USING (true) WITH CHECK (true);
@@ -2417,6 +3151,10 @@ CREATE POLICY definer ON atrium.prompts TO atrium_definer USING (true) WITH CHEC
 
 CREATE POLICY definer ON atrium.refresh_tokens TO atrium_definer USING (true) WITH CHECK (true);
 
+-- spending_limits definer
+
+CREATE POLICY definer ON atrium.spending_limits TO atrium_definer USING (true) WITH CHECK (true);
+
 -- tenant_indexes definer
 
 CREATE POLICY definer ON atrium.tenant_indexes TO atrium_definer USING (true) WITH CHECK (true);
@@ -2424,6 +3162,10 @@ CREATE POLICY definer ON atrium.tenant_indexes TO atrium_definer USING (true) WI
 -- tenants definer
 
 CREATE POLICY definer ON atrium.tenants TO atrium_definer USING (true) WITH CHECK (true);
+
+-- usage_daily definer
+
+CREATE POLICY definer ON atrium.usage_daily TO atrium_definer USING (true) WITH CHECK (true);
 
 -- users definer
 
@@ -2452,6 +3194,18 @@ ALTER TABLE atrium.idempotency_keys ENABLE ROW LEVEL SECURITY;
 -- invitations
 
 ALTER TABLE atrium.invitations ENABLE ROW LEVEL SECURITY;
+
+-- ledger_balances
+
+ALTER TABLE atrium.ledger_balances ENABLE ROW LEVEL SECURITY;
+
+-- ledger_entries
+
+ALTER TABLE atrium.ledger_entries ENABLE ROW LEVEL SECURITY;
+
+-- ledger_reservations
+
+ALTER TABLE atrium.ledger_reservations ENABLE ROW LEVEL SECURITY;
 
 -- llm_defaults
 
@@ -2509,6 +3263,18 @@ CREATE POLICY owner ON atrium.idempotency_keys TO atrium_migrator USING (true) W
 
 CREATE POLICY owner ON atrium.invitations TO atrium_migrator USING (true) WITH CHECK (true);
 
+-- ledger_balances owner
+
+CREATE POLICY owner ON atrium.ledger_balances TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- ledger_entries owner
+
+CREATE POLICY owner ON atrium.ledger_entries TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- ledger_reservations owner
+
+CREATE POLICY owner ON atrium.ledger_reservations TO atrium_migrator USING (true) WITH CHECK (true);
+
 -- llm_defaults owner
 
 CREATE POLICY owner ON atrium.llm_defaults TO atrium_migrator USING (true) WITH CHECK (true);
@@ -2537,6 +3303,10 @@ CREATE POLICY owner ON atrium.prompts TO atrium_migrator USING (true) WITH CHECK
 
 CREATE POLICY owner ON atrium.refresh_tokens TO atrium_migrator USING (true) WITH CHECK (true);
 
+-- spending_limits owner
+
+CREATE POLICY owner ON atrium.spending_limits TO atrium_migrator USING (true) WITH CHECK (true);
+
 -- tenant_indexes owner
 
 CREATE POLICY owner ON atrium.tenant_indexes TO atrium_migrator USING (true) WITH CHECK (true);
@@ -2544,6 +3314,10 @@ CREATE POLICY owner ON atrium.tenant_indexes TO atrium_migrator USING (true) WIT
 -- tenants owner
 
 CREATE POLICY owner ON atrium.tenants TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- usage_daily owner
+
+CREATE POLICY owner ON atrium.usage_daily TO atrium_migrator USING (true) WITH CHECK (true);
 
 -- users owner
 
@@ -2597,6 +3371,10 @@ CREATE POLICY relay ON atrium.idempotency_keys TO atrium_relay USING (true) WITH
 
 CREATE POLICY relay ON atrium.invitations TO atrium_relay USING (true) WITH CHECK (true);
 
+-- ledger_reservations relay
+
+CREATE POLICY relay ON atrium.ledger_reservations FOR SELECT TO atrium_relay USING (true);
+
 -- outbox relay
 
 CREATE POLICY relay ON atrium.outbox TO atrium_relay USING (true) WITH CHECK (true);
@@ -2608,6 +3386,10 @@ CREATE POLICY relay ON atrium.password_resets TO atrium_relay USING (true) WITH 
 -- refresh_tokens relay
 
 CREATE POLICY relay ON atrium.refresh_tokens TO atrium_relay USING (true) WITH CHECK (true);
+
+-- spending_limits
+
+ALTER TABLE atrium.spending_limits ENABLE ROW LEVEL SECURITY;
 
 -- api_keys tenant
 
@@ -2657,6 +3439,18 @@ CREATE POLICY tenant ON atrium.idempotency_keys TO atrium_app USING ((tenant_id 
 
 CREATE POLICY tenant ON atrium.invitations TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 
+-- ledger_balances tenant
+
+CREATE POLICY tenant ON atrium.ledger_balances TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- ledger_entries tenant
+
+CREATE POLICY tenant ON atrium.ledger_entries TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- ledger_reservations tenant
+
+CREATE POLICY tenant ON atrium.ledger_reservations TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
 -- llm_defaults tenant
 
 CREATE POLICY tenant ON atrium.llm_defaults TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
@@ -2685,6 +3479,10 @@ CREATE POLICY tenant ON atrium.prompts TO atrium_app USING ((tenant_id = ( SELEC
 
 CREATE POLICY tenant ON atrium.refresh_tokens TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 
+-- spending_limits tenant
+
+CREATE POLICY tenant ON atrium.spending_limits TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
 -- tenant_indexes tenant
 
 CREATE POLICY tenant ON atrium.tenant_indexes TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
@@ -2692,6 +3490,10 @@ CREATE POLICY tenant ON atrium.tenant_indexes TO atrium_app USING ((tenant_id = 
 -- tenants tenant
 
 CREATE POLICY tenant ON atrium.tenants TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- usage_daily tenant
+
+CREATE POLICY tenant ON atrium.usage_daily TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 
 -- users tenant
 
@@ -2705,6 +3507,10 @@ ALTER TABLE atrium.tenant_indexes ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.tenants ENABLE ROW LEVEL SECURITY;
 
+-- usage_daily
+
+ALTER TABLE atrium.usage_daily ENABLE ROW LEVEL SECURITY;
+
 -- users
 
 ALTER TABLE atrium.users ENABLE ROW LEVEL SECURITY;
@@ -2714,6 +3520,16 @@ ALTER TABLE atrium.users ENABLE ROW LEVEL SECURITY;
 GRANT USAGE ON SCHEMA atrium TO atrium_app;
 GRANT USAGE ON SCHEMA atrium TO atrium_relay;
 GRANT ALL ON SCHEMA atrium TO atrium_definer;
+
+-- FUNCTION admit_key(presented text, kids text[], macs bytea[], usual_rate double precision, usual_tenant_rate double precision, caller text, per_minute double precision, call atrium.ledger_call, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state, OUT hold atrium.ledger_hold)
+
+REVOKE ALL ON FUNCTION atrium.admit_key(presented text, kids text[], macs bytea[], usual_rate double precision, usual_tenant_rate double precision, caller text, per_minute double precision, call atrium.ledger_call, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state, OUT hold atrium.ledger_hold) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.admit_key(presented text, kids text[], macs bytea[], usual_rate double precision, usual_tenant_rate double precision, caller text, per_minute double precision, call atrium.ledger_call, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state, OUT hold atrium.ledger_hold) TO atrium_app;
+
+-- FUNCTION admit_user(tenant uuid, member uuid, version integer, session uuid, usual_rate double precision, usual_tenant_rate double precision, caller text, per_minute double precision, call atrium.ledger_call, OUT outcome text, OUT role text, OUT rate atrium.rate_state, OUT hold atrium.ledger_hold)
+
+REVOKE ALL ON FUNCTION atrium.admit_user(tenant uuid, member uuid, version integer, session uuid, usual_rate double precision, usual_tenant_rate double precision, caller text, per_minute double precision, call atrium.ledger_call, OUT outcome text, OUT role text, OUT rate atrium.rate_state, OUT hold atrium.ledger_hold) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.admit_user(tenant uuid, member uuid, version integer, session uuid, usual_rate double precision, usual_tenant_rate double precision, caller text, per_minute double precision, call atrium.ledger_call, OUT outcome text, OUT role text, OUT rate atrium.rate_state, OUT hold atrium.ledger_hold) TO atrium_app;
 
 -- TABLE audit_log
 
@@ -2832,6 +3648,11 @@ GRANT ALL ON FUNCTION atrium.auth_refresh(hash bytea, child uuid, child_hash byt
 REVOKE ALL ON FUNCTION atrium.auth_register(tenant uuid, organisation text, member uuid, address text, hash text, actor text, request text) FROM PUBLIC;
 GRANT ALL ON FUNCTION atrium.auth_register(tenant uuid, organisation text, member uuid, address text, hash text, actor text, request text) TO atrium_app;
 
+-- FUNCTION auth_register(tenant uuid, organisation text, member uuid, address text, hash text, actor text, request text, budget bigint)
+
+REVOKE ALL ON FUNCTION atrium.auth_register(tenant uuid, organisation text, member uuid, address text, hash text, actor text, request text, budget bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.auth_register(tenant uuid, organisation text, member uuid, address text, hash text, actor text, request text, budget bigint) TO atrium_app;
+
 -- FUNCTION auth_reset(hash bytea, password text, request text)
 
 REVOKE ALL ON FUNCTION atrium.auth_reset(hash bytea, password text, request text) FROM PUBLIC;
@@ -2846,6 +3667,10 @@ GRANT ALL ON FUNCTION atrium.auth_take(buckets text[], capacities double precisi
 
 REVOKE ALL ON FUNCTION atrium.auth_throttle(buckets text[], per_minute double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION atrium.auth_throttle(buckets text[], per_minute double precision) TO atrium_app;
+
+-- FUNCTION budget_threshold(spent bigint, budget bigint)
+
+REVOKE ALL ON FUNCTION atrium.budget_threshold(spent bigint, budget bigint) FROM PUBLIC;
 
 -- PROCEDURE declare_embedding_space(IN space smallint, IN space_model text, IN space_dimensions integer, IN space_max_tokens integer)
 
@@ -2891,6 +3716,87 @@ GRANT SELECT(revoked_at) ON TABLE atrium.api_keys TO atrium_relay;
 -- FUNCTION key_matches(found atrium.api_keys, kids text[], macs bytea[])
 
 REVOKE ALL ON FUNCTION atrium.key_matches(found atrium.api_keys, kids text[], macs bytea[]) FROM PUBLIC;
+
+-- FUNCTION ledger_abandon(tenant uuid, call_id uuid)
+
+REVOKE ALL ON FUNCTION atrium.ledger_abandon(tenant uuid, call_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.ledger_abandon(tenant uuid, call_id uuid) TO atrium_app;
+
+-- FUNCTION ledger_charge(tenant uuid, of_month date, of_scope text, of_id uuid, cost bigint, released bigint, more_calls integer)
+
+REVOKE ALL ON FUNCTION atrium.ledger_charge(tenant uuid, of_month date, of_scope text, of_id uuid, cost bigint, released bigint, more_calls integer) FROM PUBLIC;
+
+-- TABLE ledger_reservations
+
+GRANT SELECT,INSERT,DELETE ON TABLE atrium.ledger_reservations TO atrium_definer;
+GRANT SELECT ON TABLE atrium.ledger_reservations TO atrium_app;
+
+-- COLUMN ledger_reservations.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.ledger_reservations TO atrium_definer;
+
+-- COLUMN ledger_reservations.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.ledger_reservations TO atrium_definer;
+GRANT SELECT(tenant_id) ON TABLE atrium.ledger_reservations TO atrium_relay;
+
+-- COLUMN ledger_reservations.id
+
+GRANT SELECT(id) ON TABLE atrium.ledger_reservations TO atrium_relay;
+
+-- COLUMN ledger_reservations.due_at
+
+GRANT SELECT(due_at) ON TABLE atrium.ledger_reservations TO atrium_relay;
+
+-- FUNCTION ledger_enter(held atrium.ledger_reservations, result atrium.ledger_result)
+
+REVOKE ALL ON FUNCTION atrium.ledger_enter(held atrium.ledger_reservations, result atrium.ledger_result) FROM PUBLIC;
+
+-- FUNCTION ledger_figures()
+
+REVOKE ALL ON FUNCTION atrium.ledger_figures() FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.ledger_figures() TO atrium_app;
+
+-- FUNCTION ledger_record(tenant uuid, own_scope text, own_id uuid, call atrium.ledger_call, result atrium.ledger_result)
+
+REVOKE ALL ON FUNCTION atrium.ledger_record(tenant uuid, own_scope text, own_id uuid, call atrium.ledger_call, result atrium.ledger_result) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.ledger_record(tenant uuid, own_scope text, own_id uuid, call atrium.ledger_call, result atrium.ledger_result) TO atrium_app;
+
+-- FUNCTION ledger_reserve(tenant uuid, own_scope text, own_id uuid, call atrium.ledger_call)
+
+REVOKE ALL ON FUNCTION atrium.ledger_reserve(tenant uuid, own_scope text, own_id uuid, call atrium.ledger_call) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.ledger_reserve(tenant uuid, own_scope text, own_id uuid, call atrium.ledger_call) TO atrium_app;
+
+-- FUNCTION ledger_settle(tenant uuid, own_scope text, own_id uuid, call_id uuid, result atrium.ledger_result, OUT settled boolean, OUT overshoot bigint)
+
+REVOKE ALL ON FUNCTION atrium.ledger_settle(tenant uuid, own_scope text, own_id uuid, call_id uuid, result atrium.ledger_result, OUT settled boolean, OUT overshoot bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.ledger_settle(tenant uuid, own_scope text, own_id uuid, call_id uuid, result atrium.ledger_result, OUT settled boolean, OUT overshoot bigint) TO atrium_app;
+
+-- FUNCTION ledger_take(tenant uuid, own_scope text, own_id uuid, call atrium.ledger_call, own_budget bigint, tenant_budget bigint)
+
+REVOKE ALL ON FUNCTION atrium.ledger_take(tenant uuid, own_scope text, own_id uuid, call atrium.ledger_call, own_budget bigint, tenant_budget bigint) FROM PUBLIC;
+
+-- FUNCTION ledger_tenant(tenant uuid)
+
+REVOKE ALL ON FUNCTION atrium.ledger_tenant(tenant uuid) FROM PUBLIC;
+
+-- FUNCTION limit_own(of_scope text, of_id uuid, budget bigint, how text, per_second integer)
+
+REVOKE ALL ON FUNCTION atrium.limit_own(of_scope text, of_id uuid, budget bigint, how text, per_second integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.limit_own(of_scope text, of_id uuid, budget bigint, how text, per_second integer) TO atrium_app;
+
+-- FUNCTION limit_put(tenant uuid, set_by text, of_scope text, of_id uuid, budget bigint, how text, per_second integer)
+
+REVOKE ALL ON FUNCTION atrium.limit_put(tenant uuid, set_by text, of_scope text, of_id uuid, budget bigint, how text, per_second integer) FROM PUBLIC;
+
+-- FUNCTION limit_tenant(tenant uuid, budget bigint, how text, per_second integer, operator text, request text)
+
+REVOKE ALL ON FUNCTION atrium.limit_tenant(tenant uuid, budget bigint, how text, per_second integer, operator text, request text) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.limit_tenant(tenant uuid, budget bigint, how text, per_second integer, operator text, request text) TO atrium_app;
+
+-- FUNCTION limits_of(tenant uuid, own_id uuid, usual_rate double precision, usual_tenant_rate double precision)
+
+REVOKE ALL ON FUNCTION atrium.limits_of(tenant uuid, own_id uuid, usual_rate double precision, usual_tenant_rate double precision) FROM PUBLIC;
 
 -- FUNCTION matching_chunks(space smallint, question text, asked_in text, scope uuid[], budget integer, top integer, OUT ids uuid[], OUT relevances double precision[], OUT languages text[], OUT compared bigint)
 
@@ -2989,6 +3895,20 @@ GRANT ALL ON FUNCTION atrium.tenant_stays(tenant uuid) TO atrium_definer;
 -- FUNCTION tenant_tables()
 
 REVOKE ALL ON FUNCTION atrium.tenant_tables() FROM PUBLIC;
+
+-- FUNCTION usage_figures()
+
+REVOKE ALL ON FUNCTION atrium.usage_figures() FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.usage_figures() TO atrium_app;
+
+-- FUNCTION usage_fold(of_tenant uuid, before date)
+
+REVOKE ALL ON FUNCTION atrium.usage_fold(of_tenant uuid, before date) FROM PUBLIC;
+
+-- FUNCTION usage_fold_old()
+
+REVOKE ALL ON FUNCTION atrium.usage_fold_old() FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.usage_fold_old() TO atrium_app;
 
 -- FUNCTION writing_operator(operator text)
 
@@ -3184,6 +4104,32 @@ GRANT SELECT(tenant_id) ON TABLE atrium.invitations TO atrium_definer;
 
 GRANT SELECT(expires_at) ON TABLE atrium.invitations TO atrium_relay;
 
+-- TABLE ledger_balances
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.ledger_balances TO atrium_definer;
+GRANT SELECT ON TABLE atrium.ledger_balances TO atrium_app;
+
+-- COLUMN ledger_balances.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.ledger_balances TO atrium_definer;
+
+-- COLUMN ledger_balances.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.ledger_balances TO atrium_definer;
+
+-- TABLE ledger_entries
+
+GRANT SELECT,INSERT,DELETE ON TABLE atrium.ledger_entries TO atrium_definer;
+GRANT SELECT ON TABLE atrium.ledger_entries TO atrium_app;
+
+-- COLUMN ledger_entries.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.ledger_entries TO atrium_definer;
+
+-- COLUMN ledger_entries.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.ledger_entries TO atrium_definer;
+
 -- TABLE llm_defaults
 
 GRANT DELETE ON TABLE atrium.llm_defaults TO atrium_definer;
@@ -3205,7 +4151,7 @@ GRANT SELECT ON TABLE atrium.operator_keys TO atrium_definer;
 
 GRANT SELECT,INSERT ON TABLE atrium.outbox TO atrium_app;
 GRANT SELECT,DELETE,UPDATE ON TABLE atrium.outbox TO atrium_relay;
-GRANT SELECT,DELETE ON TABLE atrium.outbox TO atrium_definer;
+GRANT SELECT,INSERT,DELETE ON TABLE atrium.outbox TO atrium_definer;
 
 -- COLUMN outbox.ctid
 
@@ -3345,6 +4291,19 @@ GRANT SELECT(parent_id) ON TABLE atrium.refresh_tokens TO atrium_relay;
 
 GRANT SELECT(idle_expires_at) ON TABLE atrium.refresh_tokens TO atrium_relay;
 
+-- TABLE spending_limits
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.spending_limits TO atrium_definer;
+GRANT SELECT ON TABLE atrium.spending_limits TO atrium_app;
+
+-- COLUMN spending_limits.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.spending_limits TO atrium_definer;
+
+-- COLUMN spending_limits.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.spending_limits TO atrium_definer;
+
 -- TABLE tenant_indexes
 
 GRANT SELECT ON TABLE atrium.tenant_indexes TO atrium_app;
@@ -3380,6 +4339,23 @@ GRANT UPDATE(name) ON TABLE atrium.tenants TO atrium_definer;
 
 GRANT UPDATE(settings) ON TABLE atrium.tenants TO atrium_app;
 GRANT UPDATE(settings) ON TABLE atrium.tenants TO atrium_definer;
+
+-- TABLE usage_daily
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.usage_daily TO atrium_definer;
+GRANT SELECT ON TABLE atrium.usage_daily TO atrium_app;
+
+-- COLUMN usage_daily.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.usage_daily TO atrium_definer;
+
+-- COLUMN usage_daily.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.usage_daily TO atrium_definer;
+
+-- TABLE usage_folded
+
+GRANT SELECT,INSERT,UPDATE ON TABLE atrium.usage_folded TO atrium_definer;
 
 -- TABLE users
 
