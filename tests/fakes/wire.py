@@ -8,11 +8,13 @@ import asyncio
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+HTTP_ERROR = 400
+MOST_KNOWN = 4096
 MALFORMED_FRAME = b'data: {"broken\n\n'
 
 
@@ -43,8 +45,21 @@ class Script:
     malformed_at: int | None = None
     error_at: int | None = None
     frame_delay: float = 0
+    # Frames and bodies reach the client in pieces of so many bytes, each after `frame_delay`; 0: as they are.
+    split: int = 0
+    # A body of no wire, under status 200: a proxy's page, half a JSON.
+    garbage: str | None = None
     # The answer's text, or a function of the request that gives it; None: the wire's own default.
     answer: str | Callable[[Request], str] | None = None
+    # Tool calls, each a name and its arguments as an object or as raw text; or a refusal instead of an answer.
+    calls: Sequence[tuple[str, Any]] = ()
+    refusal: str = ""
+    # The wire's own word for why it ended; whether usage is told; how many of the prompt's tokens were cached.
+    finish: str | None = None
+    usage: bool = True
+    cached: int = 0
+    # What is wrong with the last vector of embeddings: nan, inf, short, few (it is missing), index (it has another's).
+    vectors: str = ""
 
     def text(self, request: Request, default: Callable[[Request], str]) -> str:
         if isinstance(self.answer, str):
@@ -60,13 +75,39 @@ class Reply:
     frames: tuple[bytes, ...] | None = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    # Tokens of the prompt and of the answer, as the provider bills them.
+    usage: tuple[int, int] = (0, 0)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a provider's bill says: `calls` answered whole, their tokens, and what else came in. Scripted usage counts too."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    refused: int = 0
+    broken: int = 0
+
+    def add(self, usage: tuple[int, int]) -> None:
+        """One more call was answered whole."""
+        self.calls += 1
+        self.prompt_tokens += usage[0]
+        self.completion_tokens += usage[1]
 
 
 class ScriptedServer:
-    """Answers as `reply` of a subclass says, bent by the scripts that wait in line."""
+    """Answers as `reply` of a subclass says, bent by the scripts that wait in line, else by `habit`.
+
+    For speed a server may not be `recording` its requests, and then it gives equal requests its first answer again.
+    """
 
     def __init__(self, port: int = 0) -> None:
         self.port = port
+        self.habit = Script()
+        self.recording = True
+        self.counts = Counts()
+        self._known: dict[tuple[str, bytes], Reply] = {}
         self.requests: list[Request] = []
         # Set when a client left before the end of its answer.
         self.abandoned = asyncio.Event()
@@ -86,6 +127,7 @@ class ScriptedServer:
         """Drop waiting scripts and recorded requests."""
         self._scripts.clear()
         self.requests.clear()
+        self.counts = Counts()
 
     def reply(self, request: Request, script: Script) -> Reply:
         """The good reply to a request."""
@@ -122,40 +164,73 @@ class ScriptedServer:
                 pass
         except (ConnectionError, asyncio.IncompleteReadError):
             self.abandoned.set()
+            self.counts.broken += 1
         finally:
             writer.close()
 
     async def _answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """True when the connection may be used again."""
         if (control := self._control(request)) is not None:
-            await _send_json(writer, control)
+            await _send(writer, control, Script())
             return True
-        self.requests.append(request)
-        script = self._scripts.popleft() if self._scripts else Script()
-        await asyncio.sleep(script.delay)
+        if self.recording:
+            self.requests.append(request)
+        script = self._scripts.popleft() if self._scripts else self.habit
+        if script.delay:
+            await asyncio.sleep(script.delay)
         if script.hang:
             await reader.read()
             return False
-        reply = Reply(self.error(script), status=script.status) if script.status >= 400 else self.reply(request, script)
+        reply = self._reply(request, script)
+        if reply.status >= HTTP_ERROR:
+            self.counts.refused += 1
         if reply.frames is None:
-            await _send_json(writer, Reply(reply.body, None, reply.status, reply.headers | script.headers))
-            return True
-        return await self._stream(reply, script, reader, writer)
+            await _send(writer, reply, script)
+        elif not await self._stream(reply, script, reader, writer):
+            self.counts.broken += 1
+            return False
+        if reply.status < HTTP_ERROR and script.garbage is None:
+            self.counts.add(reply.usage)
+        return True
+
+    def _reply(self, request: Request, script: Script) -> Reply:
+        if script.status >= HTTP_ERROR:
+            return Reply(self.error(script), status=script.status)
+        if script.garbage is not None:
+            return Reply(script.garbage, headers={"content-type": "text/html"})
+        if self.recording or script is not self.habit:
+            return self.reply(request, script)
+        key = (request.path, request.body)
+        if key not in self._known:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = self.reply(request, script)
+        return self._known[key]
 
     async def _stream(self, reply: Reply, script: Script, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         writer.write(_head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"} | script.headers))
-        for number, frame in enumerate(reply.frames or ()):
+        if script is self.habit and not script.frame_delay:
+            writer.write(b"".join(map(_chunk, reply.frames or ())))
+        elif not await self._one_by_one(reply.frames or (), script, reader, writer):
+            return False
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        return True
+
+    async def _one_by_one(
+        self, frames: Sequence[bytes], script: Script, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        for number, frame in enumerate(frames):
             if number == script.cut_after:
                 writer.transport.abort()
                 return False
-            await asyncio.sleep(script.frame_delay)
-            if reader.at_eof():
-                raise ConnectionResetError
-            chunk = self._bent(number, frame, script)
-            writer.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
-            await writer.drain()
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
+            for piece in _pieces(self._bent(number, frame, script), script.split):
+                await asyncio.sleep(script.frame_delay)
+                if reader.at_eof():
+                    self.abandoned.set()
+                    return False
+                writer.write(_chunk(piece))
+                await writer.drain()
         return True
 
     def _bent(self, number: int, frame: bytes, script: Script) -> bytes:
@@ -164,12 +239,20 @@ class ScriptedServer:
         return self.error_frame(script) if number == script.error_at else frame
 
     def _control(self, request: Request) -> Reply | None:
-        """For tests in another process: POST /_scripts takes a list of scripts, GET /_requests tells what came in."""
+        """For tests in another process: POST /_scripts takes a list of scripts, GET /_requests tells what came in.
+
+        GET /_counts is the bill; POST /_forget begins anew.
+        """
         if request.path == "/_scripts":
             self.script(*(Script(**each) for each in request.json()))
             return Reply({"waiting": len(self._scripts)})
         if request.path == "/_requests":
             return Reply([{"path": each.path, "body": each.json() if each.body else None} for each in self.requests])
+        if request.path == "/_counts":
+            return Reply(asdict(self.counts))
+        if request.path == "/_forget":
+            self.forget()
+            return Reply({})
         return None
 
 
@@ -190,11 +273,23 @@ def _head(status: int, headers: dict[str, str]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-async def _send_json(writer: asyncio.StreamWriter, reply: Reply) -> None:
-    body = json.dumps(reply.body).encode()
-    headers = {"content-type": "application/json", "content-length": str(len(body))} | reply.headers
-    writer.write(_head(reply.status, headers) + body)
-    await writer.drain()
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def _pieces(data: bytes, size: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)] if size else [data]
+
+
+async def _send(writer: asyncio.StreamWriter, reply: Reply, script: Script) -> None:
+    body = reply.body.encode() if isinstance(reply.body, str) else json.dumps(reply.body).encode()
+    headers = {"content-type": "application/json", "content-length": str(len(body))} | reply.headers | script.headers
+    writer.write(_head(reply.status, headers))
+    for piece in _pieces(body, script.split):
+        if script.split:
+            await asyncio.sleep(script.frame_delay)
+        writer.write(piece)
+        await writer.drain()
 
 
 @contextmanager
