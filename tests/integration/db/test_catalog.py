@@ -31,6 +31,7 @@ RELAY_POLICIES = {
     ("api_keys", "*"),
     ("invitations", "*"),
     ("password_resets", "*"),
+    ("kept_answers", "*"),
     ("ledger_reservations", "r"),
     ("audit_log", "r"),
 }
@@ -43,6 +44,7 @@ RELAY_RIGHTS = {
     "api_keys": "DELETE",
     "invitations": "DELETE",
     "password_resets": "DELETE",
+    "kept_answers": "DELETE",
 }
 # Where it may not read whole rows: nothing secret, nothing of a document's content.
 RELAY_COLUMNS = {
@@ -53,6 +55,7 @@ RELAY_COLUMNS = {
     "api_keys": {"ctid", "expires_at", "revoked_at"},
     "invitations": {"ctid", "expires_at"},
     "password_resets": {"ctid", "expires_at"},
+    "kept_answers": {"ctid", "expires_at"},
     "ledger_reservations": {"tenant_id", "id", "due_at"},
     "audit_log": {"tenant_id", "at", "seq"},
 }  # fmt: skip

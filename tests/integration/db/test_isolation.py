@@ -41,6 +41,7 @@ def samples(tenant: UUID) -> dict[str, Row]:
             "subject": "user:1", "route": "POST /", "key": "k", "fingerprint": bytes(32), "resource_id": uuid4(),
             "lease_until": SOON, "expires_at": SOON,
         },
+        "kept_answers": {"key": bytes(32), "answer": Jsonb({}), "expires_at": SOON},
         "outbox": {"id": uuid4(), "type": "thing.done", "subject": "thing:1", "payload": Jsonb({})},
         "audit_log": {"id": uuid4(), "actor": "user:1", "action": "thing.done"},
         "audit_chains": {"seq": 1},

@@ -76,6 +76,8 @@ async def test_everything_else_goes_when_its_time_is_over(
     key = {"subject": "user:1", "route": "POST /", "fingerprint": bytes(32), "resource_id": new_id(), "lease_until": past}
     await rows.add("idempotency_keys", key="old", expires_at=past, **key)
     await rows.add("idempotency_keys", key="new", expires_at=ahead, **key)
+    await rows.add("kept_answers", key=bytes(32), answer=Jsonb({}), expires_at=past)
+    await rows.add("kept_answers", key=b"n" * 32, answer=Jsonb({}), expires_at=ahead)
     for name, ended in (("expired", {"expires_at": past}), ("revoked", {"revoked_at": past}), ("alive", {"expires_at": ahead})):
         await rows.add(
             "api_keys", id=new_id(), name=name, key_id=name, mac=bytes(32), pepper_kid="p", last_four="last", role="viewer",
@@ -91,7 +93,7 @@ async def test_everything_else_goes_when_its_time_is_over(
     await admin_connection.execute("INSERT INTO atrium.rate_buckets VALUES ('old', 1, %s), ('new', 1, now())", [past])
     assert await expired(housekeeping) == {
         "refresh_tokens": 0, "idempotency_keys": 1, "rate_buckets": 1, "invitations": 1, "password_resets": 1,
-        "api_keys": 2, "outbox": 1,
+        "api_keys": 2, "outbox": 1, "kept_answers": 1,
     }  # fmt: skip
     assert await rows.count("outbox") == 2
     assert await rows.count("api_keys") == 1

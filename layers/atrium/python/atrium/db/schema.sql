@@ -1527,6 +1527,10 @@ DECLARE
     ids     uuid[] := '{}';
     hashes  bytea[] := '{}';
 BEGIN
+    sealed := 0;
+    IF NOT tenant_stays(tenant) THEN
+        RETURN;
+    END IF;
     INSERT INTO audit_chains (tenant_id) VALUES (tenant) ON CONFLICT DO NOTHING;
     SELECT c.* INTO head FROM audit_chains c WHERE c.tenant_id = tenant FOR UPDATE;
     first := head.seq;
@@ -2110,6 +2114,21 @@ ALTER TABLE ONLY atrium.invitations FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.invitations OWNER TO atrium_migrator;
 
+-- kept_answers
+
+CREATE TABLE atrium.kept_answers (
+    tenant_id uuid NOT NULL,
+    key bytea NOT NULL,
+    answer jsonb NOT NULL,
+    kept_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT kept_answers_key_check CHECK ((length(key) = 32))
+);
+
+ALTER TABLE ONLY atrium.kept_answers FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.kept_answers OWNER TO atrium_migrator;
+
 -- ledger_balances
 
 CREATE TABLE atrium.ledger_balances (
@@ -2648,6 +2667,11 @@ ALTER TABLE ONLY atrium.invitations
 ALTER TABLE ONLY atrium.invitations
     ADD CONSTRAINT invitations_tenant_id_email_key UNIQUE (tenant_id, email);
 
+-- kept_answers kept_answers_pkey
+
+ALTER TABLE ONLY atrium.kept_answers
+    ADD CONSTRAINT kept_answers_pkey PRIMARY KEY (tenant_id, key);
+
 -- ledger_balances ledger_balances_pkey
 
 ALTER TABLE ONLY atrium.ledger_balances
@@ -2826,6 +2850,10 @@ CREATE INDEX idempotency_keys_expiry ON atrium.idempotency_keys USING btree (exp
 
 CREATE UNIQUE INDEX invitations_hash ON atrium.invitations USING btree (token_hash);
 
+-- kept_answers_expiry
+
+CREATE INDEX kept_answers_expiry ON atrium.kept_answers USING btree (expires_at);
+
 -- ledger_entries_created
 
 CREATE INDEX ledger_entries_created ON atrium.ledger_entries USING btree (tenant_id, created_at);
@@ -2969,6 +2997,11 @@ ALTER TABLE ONLY atrium.idempotency_keys
 ALTER TABLE ONLY atrium.invitations
     ADD CONSTRAINT invitations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
 
+-- kept_answers kept_answers_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.kept_answers
+    ADD CONSTRAINT kept_answers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
+
 -- ledger_balances ledger_balances_tenant_id_fkey
 
 ALTER TABLE ONLY atrium.ledger_balances
@@ -3111,6 +3144,10 @@ CREATE POLICY definer ON atrium.idempotency_keys TO atrium_definer USING (true) 
 
 CREATE POLICY definer ON atrium.invitations TO atrium_definer USING (true) WITH CHECK (true);
 
+-- kept_answers definer
+
+CREATE POLICY definer ON atrium.kept_answers TO atrium_definer USING (true) WITH CHECK (true);
+
 -- ledger_balances definer
 
 CREATE POLICY definer ON atrium.ledger_balances TO atrium_definer USING (true) WITH CHECK (true);
@@ -3195,6 +3232,10 @@ ALTER TABLE atrium.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.invitations ENABLE ROW LEVEL SECURITY;
 
+-- kept_answers
+
+ALTER TABLE atrium.kept_answers ENABLE ROW LEVEL SECURITY;
+
 -- ledger_balances
 
 ALTER TABLE atrium.ledger_balances ENABLE ROW LEVEL SECURITY;
@@ -3262,6 +3303,10 @@ CREATE POLICY owner ON atrium.idempotency_keys TO atrium_migrator USING (true) W
 -- invitations owner
 
 CREATE POLICY owner ON atrium.invitations TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- kept_answers owner
+
+CREATE POLICY owner ON atrium.kept_answers TO atrium_migrator USING (true) WITH CHECK (true);
 
 -- ledger_balances owner
 
@@ -3371,6 +3416,10 @@ CREATE POLICY relay ON atrium.idempotency_keys TO atrium_relay USING (true) WITH
 
 CREATE POLICY relay ON atrium.invitations TO atrium_relay USING (true) WITH CHECK (true);
 
+-- kept_answers relay
+
+CREATE POLICY relay ON atrium.kept_answers TO atrium_relay USING (true) WITH CHECK (true);
+
 -- ledger_reservations relay
 
 CREATE POLICY relay ON atrium.ledger_reservations FOR SELECT TO atrium_relay USING (true);
@@ -3438,6 +3487,10 @@ CREATE POLICY tenant ON atrium.idempotency_keys TO atrium_app USING ((tenant_id 
 -- invitations tenant
 
 CREATE POLICY tenant ON atrium.invitations TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- kept_answers tenant
+
+CREATE POLICY tenant ON atrium.kept_answers TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 
 -- ledger_balances tenant
 
@@ -4103,6 +4156,25 @@ GRANT SELECT(tenant_id) ON TABLE atrium.invitations TO atrium_definer;
 -- COLUMN invitations.expires_at
 
 GRANT SELECT(expires_at) ON TABLE atrium.invitations TO atrium_relay;
+
+-- TABLE kept_answers
+
+GRANT DELETE ON TABLE atrium.kept_answers TO atrium_definer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.kept_answers TO atrium_app;
+GRANT DELETE ON TABLE atrium.kept_answers TO atrium_relay;
+
+-- COLUMN kept_answers.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.kept_answers TO atrium_definer;
+GRANT SELECT(ctid) ON TABLE atrium.kept_answers TO atrium_relay;
+
+-- COLUMN kept_answers.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.kept_answers TO atrium_definer;
+
+-- COLUMN kept_answers.expires_at
+
+GRANT SELECT(expires_at) ON TABLE atrium.kept_answers TO atrium_relay;
 
 -- TABLE ledger_balances
 

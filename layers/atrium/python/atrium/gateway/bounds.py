@@ -55,10 +55,11 @@ class Plan:
 
     def affordable(self, reserved: int) -> int:
         """How long the answer may be for what was reserved, in tokens, at least 1."""
-        price = self.spec.price
-        if reserved >= self.bound or price.output == 0:
+        if reserved >= self.bound:
             return self.max_tokens
-        return max(1, min(self.max_tokens, (reserved - price.bound(self.input_tokens, 0)) // price.output))
+        asked = self.spec.price.bound(self.input_tokens, 0)
+        each = self.spec.price.bound(self.input_tokens, 1) - asked
+        return max(1, min(self.max_tokens, (reserved - asked) // each)) if each else self.max_tokens
 
 
 def plan(spec: ChatSpec, input_tokens: int, max_tokens: int | None) -> Plan:
@@ -67,7 +68,7 @@ def plan(spec: ChatSpec, input_tokens: int, max_tokens: int | None) -> Plan:
     ContextTooLong where input and answer are over the window even by an uncautious count; the provider decides what lies between.
     InvalidInput for a longer answer than the model writes.
     """
-    sure = int(input_tokens / MARGIN)
+    sure = uncautious(input_tokens)
     if sure + (max_tokens or 1) > spec.context_window:
         raise ContextTooLong(sure + (max_tokens or 1), spec.context_window)
     if max_tokens is not None and max_tokens > spec.max_output:
@@ -78,6 +79,11 @@ def plan(spec: ChatSpec, input_tokens: int, max_tokens: int | None) -> Plan:
         return Plan(spec, input_tokens, answer, bound, None)
     least = min(answer, LEAST_ANSWER * (_REASONING if spec.reasoning else 1))
     return Plan(spec, input_tokens, answer, bound, spec.price.bound(input_tokens, least))
+
+
+def uncautious(tokens: int) -> int:
+    """What a cautious count most likely comes to."""
+    return int(tokens / MARGIN)
 
 
 def count_text(text: str) -> int:

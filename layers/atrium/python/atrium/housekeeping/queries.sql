@@ -65,6 +65,14 @@ WITH gone AS (
     RETURNING 1)
 SELECT count(*) AS removed FROM gone
 
+-- name: expire_kept_answers
+-- Nobody is given them any more.
+WITH gone AS (
+    DELETE FROM atrium.kept_answers WHERE ctid = ANY (ARRAY(
+        SELECT a.ctid FROM atrium.kept_answers a WHERE a.expires_at < now() LIMIT %(most)s))
+    RETURNING 1)
+SELECT count(*) AS removed FROM gone
+
 -- name: open_erasures
 -- The erasures that are not over, the oldest first.
 SELECT tenant_id FROM atrium.erasures WHERE finished_at IS NULL ORDER BY requested_at, tenant_id
@@ -103,3 +111,9 @@ SELECT name, label, value FROM atrium.platform_figures()
 -- As atrium_app: whether this is the operator's key, by its digest.
 SELECT a.outcome, (a.rate).capacity, (a.rate).retry_after
 FROM atrium.auth_operator_digest(%(key_id)s, %(digest)s, %(per_minute)s) AS a
+
+-- name: unsealed_tenants
+-- Whose audit log has entries to seal, the longest waiting first. What is being erased is not sealed any more.
+SELECT a.tenant_id FROM atrium.audit_log a
+WHERE a.seq IS NULL AND NOT EXISTS (SELECT FROM atrium.erasures e WHERE e.tenant_id = a.tenant_id)
+GROUP BY a.tenant_id ORDER BY min(a.at)

@@ -16,6 +16,7 @@ EXPIRY: Final = {
     "password_resets": _queries.expire_password_resets,
     "api_keys": _queries.expire_api_keys,
     "outbox": _queries.expire_outbox,
+    "kept_answers": _queries.expire_kept_answers,
 }
 
 
@@ -39,6 +40,11 @@ async def oldest_unfinished(relay: Database) -> float:
     """The age in seconds of the oldest unfinished version."""
     (row,) = await relay.call(_queries.oldest_unfinished)
     return float(row["seconds"])
+
+
+async def unsealed_tenants(relay: Database) -> list[TenantId]:
+    """The tenants whose audit log has entries to seal, the longest waiting first."""
+    return [TenantId(row["tenant_id"]) for row in await relay.call(_queries.unsealed_tenants)]
 
 
 async def tombstones(relay: Database, *, idle: float, most: int) -> list[tuple[TenantId, UUID]]:

@@ -1,0 +1,107 @@
+"""One call in the ledger: reserved before it goes out, settled whatever becomes of it, and what it has produced so far."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from atrium.gateway.bounds import count_text, uncautious
+from atrium.kernel.principal import Principal
+from atrium.ledger.models import Outcome, Reservation, Settlement, Spend
+from atrium.providers.base import ChatEvent, Message, TextDelta, ToolCall, ToolCallDelta, Usage
+from atrium.providers.catalogue import ChatSpec
+
+
+class Ledger(Protocol):
+    """Where money is kept; `atrium.ledger.service.LedgerService` is one."""
+
+    async def reserve(self, principal: Principal, spend: Spend) -> Reservation:
+        """Room for a call. `BudgetExceeded` when there is none."""
+        ...
+
+    async def settle(self, principal: Principal, call_id: Any, settlement: Settlement) -> bool:
+        """What it came to; False when that was told before."""
+        ...
+
+    async def record(self, principal: Principal, spend: Spend, settlement: Settlement) -> Any:
+        """Both at once, of what is free."""
+        ...
+
+
+# Settlements under way: a task that nobody holds may be collected before it ends.
+_settling: Final[set[asyncio.Task[bool]]] = set()
+
+
+class Meter:
+    """A reserved call, settled once: the first word counts."""
+
+    def __init__(self, ledger: Ledger, principal: Principal, reservation: Reservation) -> None:
+        self.reservation: Final = reservation
+        self._ledger = ledger
+        self._principal = principal
+        self._began = time.monotonic()
+        self._settled = False
+
+    async def settle(
+        self,
+        outcome: Outcome,
+        model: str,
+        *,
+        cost: int = 0,
+        usage: Usage | None = None,
+        counted: bool = True,
+        attempts: tuple[Mapping[str, Any], ...] = (),
+    ) -> None:
+        """Write what the call came to. It is written also when whoever waits for it is called off meanwhile."""
+        if self._settled:
+            return
+        self._settled = True
+        used = usage or Usage()
+        spent = round((time.monotonic() - self._began) * 1000)
+        settlement = Settlement(
+            outcome,
+            cost,
+            model,
+            used.input_tokens,
+            used.output_tokens,
+            used.cached_tokens,
+            milliseconds=spent,
+            counted=counted,
+            attempts=attempts,
+        )
+        task = asyncio.ensure_future(self._ledger.settle(self._principal, self.reservation.id, settlement))
+        _settling.add(task)
+        task.add_done_callback(_settling.discard)
+        await asyncio.shield(task)
+
+
+class Produced:
+    """What a model has said so far."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._calls: dict[int, ToolCall] = {}
+
+    def take(self, event: ChatEvent) -> None:
+        """Add an event."""
+        if isinstance(event, TextDelta):
+            self._text.append(event.text)
+        elif isinstance(event, ToolCallDelta):
+            known = self._calls.get(event.index, ToolCall("", "", ""))
+            arguments = known.arguments + event.arguments
+            self._calls[event.index] = ToolCall(known.id or event.id, known.name or event.name, arguments)
+
+    @property
+    def message(self) -> Message:
+        """The whole turn."""
+        return Message("assistant", "".join(self._text), tuple(self._calls[index] for index in sorted(self._calls)))
+
+    def usage(self, input_tokens: int) -> Usage:
+        """Tokens as we count them, for a call of which nobody else tells; `input_tokens` are a cautious count."""
+        message = self.message
+        said = count_text(message.text) + sum(count_text(call.name + call.arguments) for call in message.tool_calls)
+        return Usage(uncautious(input_tokens), uncautious(said))
+
+    def cost(self, spec: ChatSpec, input_tokens: int) -> int:
+        """What it comes to by that count, in nano-dollars."""
+        return spec.price.cost(self.usage(input_tokens))
