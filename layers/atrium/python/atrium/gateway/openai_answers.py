@@ -10,6 +10,8 @@ from uuid import uuid4
 from atrium.providers.base import ChatEvent, Completed, TextDelta, ToolCallDelta, Usage
 
 DONE: Final = b"data: [DONE]\n\n"
+# More tokens than anything has.
+_MOST: Final = 2**40
 _LINE_ENDS: Final = {place: f"\\u{place:04x}" for place in (0x85, 0x2028, 0x2029)}
 
 
@@ -35,10 +37,9 @@ def read_usage(value: object) -> Usage | None:
         return None
     details = value.get("prompt_tokens_details")
     cached = details.get("cached_tokens") if isinstance(details, dict) else 0
-    counts = value.get("prompt_tokens"), value.get("completion_tokens", 0), cached or 0
-    if not all(type(count) is int and 0 <= count < 2**40 for count in counts):
-        return None
-    return Usage(*counts)
+    counts = [value.get("prompt_tokens"), value.get("completion_tokens", 0), cached or 0]
+    told = [count for count in counts if type(count) is int and 0 <= count < _MOST]
+    return Usage(*told) if len(told) == len(counts) else None
 
 
 @dataclass(slots=True)

@@ -127,9 +127,9 @@ def _part(part: Mapping[str, Any], place: str) -> Part:
 
 
 def _image(image: Mapping[str, Any], place: str) -> Image:
-    detail = image.get("detail") or "auto"
-    if detail not in _DETAILS:
+    if (image.get("detail") or "auto") not in _DETAILS:
         raise refused(f"{place}/detail", f"must be one of {', '.join(sorted(_DETAILS))}.")
+    detail = cast('Literal["auto", "low", "high"]', image.get("detail") or "auto")
     url = _text(image.get("url"), f"{place}/url")
     if url.startswith("data:"):
         media_type, data = _data(url, f"{place}/url")
@@ -189,7 +189,7 @@ def _choice(value: object) -> ToolChoice:
         case None:
             return "auto"
         case "auto" | "none" | "required":
-            return cast('Literal["auto", "none", "required"]', value)
+            return value
         case {"type": "function", "function": {"name": str(name)}}:
             return NamedTool(name)
     raise refused("/tool_choice", f"must be {', '.join(sorted(_CHOICES))} or a named function for this model.")

@@ -1,0 +1,292 @@
+"""The wire path: a chat in OpenAI's shape, relayed to a provider that speaks it, or translated for one that does not.
+
+Whoever calls has reserved what `plan_chat` says; from then on the reservation is settled here, whatever happens: before the
+last bytes go out, when a provider fails or breaks off, and when the client leaves.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final
+
+from atrium.gateway import openai_shape
+from atrium.gateway.bounds import Plan, count_body, count_text, plan, uncautious
+from atrium.gateway.metering import Ledger, Meter
+from atrium.gateway.models import ChatCall, Purpose
+from atrium.gateway.openai_answers import DONE, Answer, read_usage
+from atrium.gateway.preparing import ModelSet, prepare
+from atrium.gateway.relay_streams import Opened, TranslatedStream, WireStream, written
+from atrium.gateway.routing import Candidate, Routed, Router
+from atrium.kernel.errors import ProviderError
+from atrium.kernel.principal import Principal
+from atrium.ledger.models import Kind, Outcome, Reservation, Spend
+from atrium.providers.base import ChatModel, ChatRequest, Completed, Partial, Usage
+from atrium.providers.catalogue import ChatSpec, Provider, providers
+from atrium.providers.credentials import Credentials
+from atrium.providers.openai_relay import KeyRefused, OpenAIRelay
+
+# OpenAI's SDKs wait 600 s for an answer. A reservation is kept for some longer.
+SECONDS: Final = 590.0
+FEATURE: Final = "openai"
+_CHAT: Final = "chat/completions"
+Adapter = Callable[[Candidate], Awaitable[ChatModel]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A chat that was read. `request` is set where its model is on another wire; `ignored` is what that has no words for."""
+
+    body: Mapping[str, Any]
+    candidate: Candidate
+    plan: Plan
+    stream: bool
+    wants_usage: bool
+    answers: int = 1
+    request: ChatRequest | None = None
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> ChatSpec:
+        """The model."""
+        return self.candidate.spec
+
+    def spend(self, request_id: str) -> Spend:
+        """What is to be reserved for it."""
+        price = self.spec.price
+        more = (self.answers - 1) * (price.bound(0, self.plan.max_tokens))
+        least = None if self.plan.least is None or self.answers > 1 else self.plan.least
+        return Spend(Kind.CHAT, self.spec.model, FEATURE, self.plan.bound + more, least, SECONDS + 10, request_id=request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A chat with its reservation. `heartbeat`: seconds of silence before a ping."""
+
+    principal: Principal
+    models: ModelSet
+    asked: Asked
+    reservation: Reservation
+    heartbeat: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    body: bytes
+    usage: Usage | None
+    produced: Callable[[], str] = field(default=str)
+
+
+class Streaming:
+    """A stream that has begun. Close it, also where no frame was asked for."""
+
+    def __init__(self, call: Call, meter: Meter, routed: Routed[Opened]) -> None:
+        self._call = call
+        self._meter = meter
+        self._routed = routed
+        self._settled = False
+
+    async def frames(self) -> AsyncGenerator[bytes]:
+        """The frames; `[DONE]` goes out when the ledger knows. `ProviderError`, with attempts: the stream broke."""
+        try:
+            async with aclosing(self._routed.value.pieces()) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except ProviderError as error:
+            await self._settle(Outcome.CUT)
+            error.attempts = error.attempts or _attempts(self._routed)
+            raise
+        await self._settle(Outcome.OK)
+        yield DONE
+
+    async def close(self) -> None:
+        """End the provider's call. Where nobody waited for the end, what was produced so far is settled."""
+        try:
+            await self._settle(Outcome.CANCELLED)
+        finally:
+            await self._routed.value.close()
+
+    async def _settle(self, outcome: Outcome) -> None:
+        if self._settled:
+            return
+        self._settled = True
+        opened = self._routed.value
+        await _settle(self._call, self._meter, outcome, opened.usage, lambda: opened.produced, self._routed)
+
+
+def speaks_openai(spec: ChatSpec) -> bool:
+    """Whether bytes can be relayed to the model's provider as they are."""
+    provider = providers().get(spec.model.partition("/")[0])
+    return provider is not None and provider.wire == "openai" and spec.api == "chat"
+
+
+async def plan_chat(principal: Principal, models: ModelSet, body: Mapping[str, Any]) -> Asked:
+    """What a body comes to. `body` is checked: see `read` of the area.
+
+    Errors: UnknownModel, ContextTooLong, InvalidInput, ProviderNotConfigured.
+    """
+    spec = models.chat(body["model"])
+    options = body.get("stream_options") or {}
+    stream, wants_usage = bool(body.get("stream")), bool(options.get("include_usage"))
+    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    if not speaks_openai(spec):
+        return await _translated(principal, models, body, spec, limit, stream=stream, wants_usage=wants_usage)
+    planned = plan(spec, count_body({**body, "model": spec.model}), limit)
+    candidate = Candidate(spec, await models.credentials(principal, spec.model.partition("/")[0]))
+    return Asked(body, candidate, planned, stream, wants_usage, answers=body.get("n") or 1)
+
+
+async def _translated(
+    principal: Principal,
+    models: ModelSet,
+    body: Mapping[str, Any],
+    spec: ChatSpec,
+    limit: int | None,
+    *,
+    stream: bool,
+    wants_usage: bool,
+) -> Asked:
+    name = spec.api_name or spec.model.partition("/")[2]
+    request = openai_shape.chat_request(body, model=name, max_tokens=limit or spec.max_output, timeout=SECONDS)
+    prepared = await prepare(principal, ChatCall((spec.model,), request, Purpose(FEATURE), limit), models)
+    ignored = tuple(openai_shape.ignored(body))
+    return Asked(body, prepared.candidates[0], prepared.plans[0], stream, wants_usage, request=request, ignored=ignored)
+
+
+class Relay:
+    """One per process. `adapter` makes the chat model of a candidate on another wire."""
+
+    def __init__(self, ledger: Ledger, router: Router, wire: OpenAIRelay, adapter: Adapter) -> None:
+        self._ledger = ledger
+        self._router = router
+        self._wire = wire
+        self._adapter = adapter
+
+    async def ignored(self, asked: Asked) -> tuple[str, ...]:
+        """The fields, in OpenAI's names, that the model's provider will not be told."""
+        if asked.request is None:
+            return ()
+        model = await self._adapter(asked.candidate)
+        more = model.ignores(asked.request) if isinstance(model, Partial) else ()
+        return tuple(dict.fromkeys((*asked.ignored, *more)))
+
+    async def whole(self, call: Call) -> bytes:
+        """The answer's JSON, settled. Errors: ProviderError with attempts."""
+        meter = Meter(self._ledger, call.principal, call.reservation)
+        routed = await self._first(call, meter, partial(self._ask, call))
+        answer = routed.value
+        await _settle(call, meter, Outcome.OK, answer.usage, answer.produced, routed)
+        return answer.body
+
+    async def stream(self, call: Call) -> Streaming:
+        """The answer's stream, once its first frame is there. Errors: ProviderError with attempts."""
+        meter = Meter(self._ledger, call.principal, call.reservation)
+        routed = await self._first(call, meter, partial(self._open, call))
+        return Streaming(call, meter, routed)
+
+    async def _first[T](self, call: Call, meter: Meter, attempt: Callable[[Candidate], Awaitable[T]]) -> Routed[T]:
+        spec = call.asked.spec
+        try:
+            return await self._router.first([call.asked.candidate], attempt, deadline=self._router.now + SECONDS)
+        except ProviderError as error:
+            await meter.settle(Outcome.FAILED, spec.model, attempts=error.attempts)
+            raise
+        except asyncio.CancelledError:
+            # Its client left. Nobody knows what was produced; what was read is paid for.
+            usage = Usage(uncautious(call.asked.plan.input_tokens))
+            await meter.settle(Outcome.CANCELLED, spec.model, cost=spec.price.cost(usage), usage=usage, counted=False)
+            raise
+        except BaseException:
+            await meter.settle(Outcome.FAILED, spec.model)
+            raise
+
+    async def _ask(self, call: Call, candidate: Candidate) -> _Whole:
+        if call.asked.request is not None:
+            return await self._ask_translated(call, candidate)
+        provider, body = providers()[candidate.provider], _wire_body(call)
+        reply = await self._with_key(call, candidate, lambda credentials: self._wire.whole(provider, credentials, _CHAT, body))
+        return _read_whole(provider, reply)
+
+    async def _ask_translated(self, call: Call, candidate: Candidate) -> _Whole:
+        answer = Answer(candidate.spec.model)
+        model = await self._adapter(candidate)
+        async with aclosing(model.stream(_request(call))) as events:
+            async for event in events:
+                answer.add(event)
+        completed = answer.completed
+        usage = completed.usage if isinstance(completed, Completed) and completed.counted else None
+        return _Whole(answer.whole(), usage, lambda: answer.produced)
+
+    async def _open(self, call: Call, candidate: Candidate) -> Opened:
+        asked = call.asked
+        if asked.request is not None:
+            translated = TranslatedStream(Answer(candidate.spec.model), wants_usage=asked.wants_usage, heartbeat=call.heartbeat)
+            await translated.begin(await self._adapter(candidate), _request(call))
+            return translated
+        provider, body = providers()[candidate.provider], _wire_body(call)
+        reader = await self._with_key(call, candidate, lambda credentials: self._wire.stream(provider, credentials, _CHAT, body))
+        deadline = asyncio.get_running_loop().time() + SECONDS
+        relayed = WireStream(reader, provider.label, wants_usage=asked.wants_usage, heartbeat=call.heartbeat, deadline=deadline)
+        await relayed.begin()
+        return relayed
+
+    async def _with_key[T](self, call: Call, candidate: Candidate, ask: Callable[[Credentials], Awaitable[T]]) -> T:
+        """Ask, once more with a fresh key where this one is refused and was rotated."""
+        try:
+            return await ask(candidate.credentials)
+        except KeyRefused:
+            fresh = await call.models.credentials(call.principal, candidate.provider, refresh=True)
+            if fresh == candidate.credentials:
+                raise
+            return await ask(fresh)
+
+
+async def _settle(
+    call: Call, meter: Meter, outcome: Outcome, usage: Usage | None, produced: Callable[[], str], routed: Routed[Any]
+) -> None:
+    spec = routed.candidate.spec
+    used = usage or Usage(uncautious(call.asked.plan.input_tokens), uncautious(count_text(produced())))
+    cost, told = spec.price.cost(used), _attempts(routed)
+    await meter.settle(outcome, spec.model, cost=cost, usage=used, counted=usage is not None, attempts=told)
+
+
+def _attempts(routed: Routed[Any]) -> tuple[Mapping[str, Any], ...]:
+    return tuple(each.to_json() for each in routed.attempts)
+
+
+def _wire_body(call: Call) -> bytes:
+    """The body as the provider is sent it: with its own name of the model, the usage asked for, an answer that is affordable."""
+    asked = call.asked
+    spec, provider = asked.spec, providers()[asked.candidate.provider]
+    body = dict(asked.body) | {"model": spec.api_name or spec.model.partition("/")[2]}
+    if asked.stream:
+        body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+    affordable = _affordable(call)
+    if affordable < asked.plan.max_tokens:
+        body["max_tokens" if provider.open else "max_completion_tokens"] = affordable
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _request(call: Call) -> ChatRequest:
+    assert call.asked.request is not None
+    return replace(call.asked.request, max_tokens=_affordable(call))
+
+
+def _affordable(call: Call) -> int:
+    """Tokens of one answer."""
+    asked = call.asked
+    return asked.plan.max_tokens if asked.answers > 1 else asked.plan.affordable(call.reservation.bound)
+
+
+def _read_whole(provider: Provider, reply: bytes) -> _Whole:
+    try:
+        value = json.loads(reply)
+        readable = isinstance(value["choices"], list) and "error" not in value
+    except (ValueError, TypeError, KeyError):
+        readable = False
+        value = {}
+    if not readable:
+        raise ProviderError(f"The answer of {provider.label} cannot be read.")
+    return _Whole(reply, read_usage(value.get("usage")), lambda: written(value))
