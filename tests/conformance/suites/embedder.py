@@ -47,6 +47,11 @@ class EmbedderSuite:
     async def test_nothing_in_nothing_out(self, embedder: Embedder) -> None:
         vectors = await embedder.embed([], "document")
         assert (vectors.count, vectors.dimensions, vectors.data) == (0, embedder.dimensions, b"")
+        assert not vectors.tokens
+
+    async def test_tokens_are_counted_where_the_provider_counts_them(self, embedder: Embedder) -> None:
+        counts = [(await embedder.embed(texts, "document")).tokens for texts in (TEXTS, TEXTS * 2)]
+        assert counts == [None, None] or counts[1] == 2 * (counts[0] or 0) >= 2 * len(TEXTS)
 
     async def test_calls_side_by_side_do_not_mix(self, embedder: Embedder) -> None:
         several = await asyncio.gather(*(embedder.embed([text], "document") for text in TEXTS[:4] * 3))

@@ -299,6 +299,31 @@ async def test_unusable_vectors_are_refused(change: dict[str, Any]) -> None:
         await embedder.close()
 
 
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("nan", r"vector \(number 2\) with values that are no numbers"),
+        ("inf", "infinite"),
+        ("short", "not 16 long but 15"),
+        ("few", "answered 1 vectors for 2 texts"),
+        ("index", "vectors of other places"),
+    ],
+)
+async def test_what_is_wrong_with_vectors_is_named(server: OpenAIServer, embedder: OpenAIEmbedder, fault: str, says: str) -> None:
+    server.script(Script(vectors=fault))
+    with pytest.raises(ProviderError, match=says) as caught:
+        await embedder.embed(["one", "two"], "document")
+    assert not isinstance(caught.value, ProviderUnavailable)
+
+
+@pytest.mark.parametrize(("told", "tokens"), [(True, TEXTS_PER_CALL + 2), (False, None)])
+async def test_tokens_of_embeddings_are_summed_where_all_were_told(
+    server: OpenAIServer, embedder: OpenAIEmbedder, told: bool, tokens: int | None
+) -> None:
+    server.script(Script(), Script(usage=told))
+    assert (await embedder.embed(["one"] * (TEXTS_PER_CALL + 2), "document")).tokens == tokens
+
+
 async def test_batches_of_embeddings_are_patient(server: OpenAIServer, embedder: OpenAIEmbedder) -> None:
     server.script(rate_limited(), failing(500), rate_limited())
     assert (await embedder.embed(["text"], "document")).count == 1

@@ -110,8 +110,8 @@ async def test_vectors_are_made_of_length_one_and_texts_get_their_prefix(server:
     [
         ([1.0] * 767, "not 768 long"),
         ([0.0] * 768, "without a direction"),
-        ([math.nan, *[1.0] * 767], "without a direction"),
-        ([math.inf, *[1.0] * 767], "without a direction"),
+        ([math.nan, *[1.0] * 767], "no numbers, or infinite"),
+        ([math.inf, *[1.0] * 767], "no numbers, or infinite"),
         (["x"] * 768, "neither base64 nor numbers"),
         (None, "neither base64 nor numbers"),
         ("????", "neither base64 nor numbers"),

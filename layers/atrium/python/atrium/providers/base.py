@@ -178,11 +178,15 @@ class ChatModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """`count` × `dimensions` float32, little-endian, row by row: what OpenAI's base64 carries, never Python floats."""
+    """`count` × `dimensions` float32, little-endian, row by row: what OpenAI's base64 carries, never Python floats.
+
+    `tokens` of the texts, as the provider counts them; None where it does not say.
+    """
 
     count: int
     dimensions: int
     data: bytes = field(repr=False)
+    tokens: int | None = None
 
 
 class TokenCounter(Protocol):

@@ -75,7 +75,7 @@ class LocalEmbedder:
     async def embed(self, texts: Sequence[str], kind: Literal["document", "query"]) -> Vectors:  # noqa: ARG002 - one model for both
         """One L2-normalised vector per text, in order; about 1 ms for a question. Raises `ProviderError`."""
         if not texts:
-            return Vectors(0, self.dimensions, b"")
+            return Vectors(0, self.dimensions, b"", 0)
         return await asyncio.to_thread(self._embed, texts)
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
@@ -92,7 +92,7 @@ class LocalEmbedder:
             run(batches[0])
         else:
             list(self._workers.map(run, batches))
-        return Vectors(len(texts), self.dimensions, vectors.tobytes())
+        return Vectors(len(texts), self.dimensions, vectors.tobytes(), sum(map(len, ids)))
 
     def _run(self, ids: Sequence[Sequence[int]]) -> "NDArray[np.float32]":
         import numpy as np

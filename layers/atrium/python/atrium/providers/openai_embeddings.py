@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import binascii
+import math
+import struct
 from collections.abc import Sequence
 from itertools import batched
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -12,11 +14,13 @@ from atrium.providers.base import Vectors
 from atrium.providers.catalogue import EmbeddingSpec, Provider
 from atrium.providers.credentials import CredentialsSource
 from atrium.providers.openai_connection import Connection, translated
+from atrium.providers.openai_frames import counted
 from atrium.providers.piece_counter import PieceCounter, in_pieces
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
     from openai.types import CreateEmbeddingResponse
+    from openai.types.create_embedding_response import Usage
 
 EMBED_TIMEOUT: Final = 60.0
 EMBED_RETRIES: Final = 3  # batches are patient
@@ -45,21 +49,30 @@ class OpenAIEmbedder:
         prefix = self._prefixes.get(kind, "")
         size = TEXTS_PER_OWN_CALL if self._connection.provider.open else TEXTS_PER_CALL
         parts = [await self._call([prefix + text for text in part]) for part in batched(texts, size, strict=False)]
-        return Vectors(len(texts), self.dimensions, b"".join(parts))
+        told = [part.tokens for part in parts if part.tokens is not None]
+        tokens = sum(told) if len(told) == len(parts) else None
+        return Vectors(len(texts), self.dimensions, b"".join(part.data for part in parts), tokens)
 
     async def close(self) -> None:
         """Close idle connections."""
         await self._connection.close()
 
-    async def _call(self, texts: list[str]) -> bytes:
+    async def _call(self, texts: list[str]) -> Vectors:
         provider = self._connection.provider
         with translated(provider):
             async with asyncio.timeout(EMBED_TIMEOUT):
                 response = await self._connection.use(lambda client: self._ask(client, texts))
-            rows = sorted(response.data, key=lambda row: row.index)
-        if [row.index for row in rows] != list(range(len(texts))):
-            raise ProviderError(f"{provider.label} answered {len(rows)} vectors for {len(texts)} texts")
-        return b"".join(self._vector(cast("object", row.embedding)) for row in rows)
+            # Of another shape than it should be, it is not JSON of this wire at all.
+            places = [(row.index, cast("object", row.embedding)) for row in response.data]
+            by_place = dict(places)
+            told = cast("Usage | None", response.usage)  # the SDK does not check that it is there
+            given = told and counted(told.prompt_tokens, 0, 0)
+        if len(places) != len(texts):
+            raise ProviderError(f"{provider.label} answered {len(places)} vectors for {len(texts)} texts")
+        if by_place.keys() != set(range(len(texts))):
+            raise ProviderError(f"{provider.label} answered vectors of other places than those of the texts")
+        data = b"".join(self._vector(by_place[at], at) for at in range(len(texts)))
+        return Vectors(len(texts), self.dimensions, data, given.input_tokens if given else None)
 
     async def _ask(self, client: "AsyncOpenAI", texts: list[str]) -> "CreateEmbeddingResponse":
         from openai import omit
@@ -73,29 +86,30 @@ class OpenAIEmbedder:
             encoding_format="base64",
         )
 
-    def _vector(self, encoded: object) -> bytes:
-        label = self._connection.provider.label
+    def _vector(self, encoded: object, at: int) -> bytes:
+        """The vector at a place, counted from 0, as bytes."""
+        which = f"{self._connection.provider.label} answered a vector (number {at + 1})"
         try:
             vector = _packed(encoded) if isinstance(encoded, list) else base64.b64decode(cast("Any", encoded), validate=True)
-        except (binascii.Error, ValueError, TypeError, OverflowError) as exc:
-            raise ProviderError(f"{label} answered a vector that is neither base64 nor numbers") from exc
+        except (binascii.Error, ValueError, TypeError, OverflowError, struct.error) as exc:
+            raise ProviderError(f"{which} that is neither base64 nor numbers") from exc
         if len(vector) != self.dimensions * FLOAT_BYTES:
-            raise ProviderError(f"{label} answered a vector that is not {self.dimensions} long")
-        return _normalised(vector, label) if self._connection.provider.open else vector
+            raise ProviderError(f"{which} that is not {self.dimensions} long but {len(vector) // FLOAT_BYTES}")
+        # One value that is none makes the sum none: in C, where a loop over 256 × 1,536 values would take a while.
+        if not math.isfinite(sum(memoryview(vector).cast("f"))):
+            raise ProviderError(f"{which} with values that are no numbers, or infinite")
+        return _normalised(vector, which) if self._connection.provider.open else vector
 
 
 def _packed(values: list[Any]) -> bytes:
-    import numpy as np
-
-    return np.asarray(values, dtype="<f4").tobytes()
+    return struct.pack(f"<{len(values)}f", *values)
 
 
-def _normalised(vector: bytes, label: str) -> bytes:
+def _normalised(vector: bytes, which: str) -> bytes:
     import numpy as np
 
     values = np.frombuffer(vector, dtype="<f4").astype("f8")
     length = float(np.linalg.norm(values))
-    # Also when a value is no number or endless.
-    if not 0 < length < float("inf"):
-        raise ProviderError(f"{label} answered a vector without a direction")
+    if length == 0:
+        raise ProviderError(f"{which} without a direction")
     return (values / length).astype("<f4").tobytes()
