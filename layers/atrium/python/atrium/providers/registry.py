@@ -57,9 +57,14 @@ def chat_model(model: str, *, credentials: CredentialsSource, model_dir: Path | 
         from atrium.providers.extractive import ExtractiveChat
 
         return ExtractiveChat(_local(model_dir, "local/all-minilm-l6-v2") if model_dir else None)
+    provider = _provider(spec.model)
+    if provider.wire == "anthropic":
+        from atrium.providers.anthropic import AnthropicChat
+
+        return AnthropicChat(credentials, provider)
     from atrium.providers.openai import OpenAIChat
 
-    return OpenAIChat(credentials, _provider(spec.model))
+    return OpenAIChat(credentials, provider)
 
 
 def embedder(model: str, *, credentials: CredentialsSource, model_dir: Path) -> Embedder:
