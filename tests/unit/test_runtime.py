@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from atrium import runtime as module
-from atrium.kernel.errors import NotFound, Unavailable
+from atrium.kernel.errors import ProviderNotConfigured, Unavailable
 from atrium.kernel.settings import Settings
 from atrium.providers.base import ChatRequest, Message
 from atrium.providers.catalogue import providers
@@ -90,9 +90,40 @@ async def test_a_server_of_ones_own_has_an_address_and_maybe_a_key() -> None:
     assert await ProviderKeys(store, Settings()).credentials("ollama") == Credentials("", "http://127.0.0.1:2/v1")
 
 
-async def test_no_key_is_not_found() -> None:
-    with pytest.raises(NotFound):
-        await ProviderKeys(MemorySecrets(), Settings()).credentials("openai")
+@pytest.mark.parametrize(
+    ("provider", "setting"),
+    [
+        ("openai", "OPENAI_API_KEY"),
+        ("anthropic", "ANTHROPIC_API_KEY"),
+        ("xai", "XAI_API_KEY"),
+        ("groq", "GROQ_API_KEY"),
+        ("ollama", "OLLAMA_URL"),
+        ("compatible", "OPENAI_COMPATIBLE_URL"),
+    ],
+)
+async def test_a_provider_without_a_secret_is_not_configured_and_the_setting_is_named(provider: str, setting: str) -> None:
+    with pytest.raises(ProviderNotConfigured, match=f"Set {setting} in .env, or the secret atrium/providers/{provider}"):
+        await ProviderKeys(MemorySecrets(), Settings()).credentials(provider)
+
+
+async def test_a_server_of_ones_own_without_an_address_is_not_configured() -> None:
+    store = MemorySecrets({"atrium/providers/compatible": '{"api_key": "sk"}'})
+    with pytest.raises(ProviderNotConfigured, match="no address"):
+        await ProviderKeys(store, Settings()).credentials("compatible")
+
+
+async def test_that_there_is_no_key_is_known_for_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 1000.0
+    monkeypatch.setattr("atrium.runtime.time.monotonic", lambda: clock)
+    store = MemorySecrets()
+    keys = ProviderKeys(store, Settings())
+    for _ in range(3):
+        with pytest.raises(ProviderNotConfigured):
+            await keys.credentials("groq")
+    assert len(store.reads) == 1
+    store.values["atrium/providers/groq"] = '{"api_key": "gsk-1"}'
+    clock += 11
+    assert (await keys.credentials("groq")).api_key == "gsk-1"
 
 
 @pytest.fixture

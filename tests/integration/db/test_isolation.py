@@ -57,6 +57,8 @@ def samples(tenant: UUID) -> dict[str, Row]:
         },
         "chunk_bits": {"space_id": 1001, "document_id": document, "id": uuid4(), "bits": "1010"},
         "tenant_indexes": {"space_id": 1001, "chunks": 1},
+        "model_overrides": {"model": "openai/gpt-4o", "enabled": False, "updated_by": "user:1"},
+        "provider_keys": {"provider": "openai", "sealed": b"sealed", "last_four": "abcd", "updated_by": "user:1"},
         "prompts": {"id": prompt, "key": "greeting", "created_by": "user:1"},
         "prompt_versions": {"prompt_id": prompt, "version": 1, "messages": Jsonb([]), "created_by": "user:1"},
         "prompt_labels": {

@@ -1,17 +1,21 @@
 """From a model's name to its adapter."""
 
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from atrium.kernel.errors import UnknownModel
 from atrium.providers import registry
+from atrium.providers.anthropic import AnthropicChat
 from atrium.providers.credentials import Credentials
 from atrium.providers.extractive import ExtractiveChat
 from atrium.providers.local_embedder import LocalEmbedder
 from atrium.providers.openai import OpenAIChat
 from atrium.providers.openai_embeddings import OpenAIEmbedder
 from atrium.providers.piece_counter import in_pieces
+
+_ADAPTERS: Final = {"local": ExtractiveChat, "anthropic": AnthropicChat}
 
 
 async def no_keys(provider: str, *, refresh: bool = False) -> Credentials:
@@ -21,7 +25,7 @@ async def no_keys(provider: str, *, refresh: bool = False) -> Credentials:
 def test_every_known_chat_model_has_an_adapter(tmp_path: Path) -> None:
     for spec in registry.chat_specs():
         model = registry.chat_model(spec.model, credentials=no_keys, model_dir=tmp_path)
-        assert isinstance(model, ExtractiveChat if spec.model.startswith("local/") else OpenAIChat)
+        assert isinstance(model, _ADAPTERS.get(spec.model.partition("/")[0], OpenAIChat))
         assert 0 < spec.max_output <= spec.context_window
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from atrium.db import Database, PasswordSource
-from atrium.kernel.errors import Unavailable
+from atrium.kernel.errors import NotFound, ProviderNotConfigured, Unavailable
 from atrium.kernel.settings import Settings, load_settings
 from atrium.kernel.telemetry import bound, configure_logging
 from atrium.ports.keyring import KeyringSource, PublicKeySource
@@ -25,6 +25,7 @@ from atrium.ports.workflow import StepFunctionsWorkflow, Workflow
 from atrium.providers.credentials import Credentials
 
 if TYPE_CHECKING:
+    from atrium.gateway.tenant_models import TenantModels
     from atrium.providers.base import ChatModel, Embedder
     from atrium.retrieval.reranking import Reranker
 
@@ -112,8 +113,16 @@ class Runtime:
         """The model providers' keys."""
         return ProviderKeys(self.secrets, self.settings)
 
+    @cached_property
+    def tenant_models(self) -> "TenantModels":
+        """The models and keys of every tenant."""
+        from atrium.gateway.tenant_models import TenantModels
+
+        base_urls = {"openai": self.settings.openai_base_url}
+        return TenantModels(self.database, self.keyring, self.provider_keys.credentials, base_urls)
+
     async def chat_model(self, name: str) -> "ChatModel":
-        """The chat model `provider/name`, made once. `InvalidInput` names what exists."""
+        """The chat model `provider/name`, made once. `UnknownModel` names the nearest."""
         if name not in self._chat_models:
             from atrium.providers import registry
 
@@ -122,7 +131,7 @@ class Runtime:
         return self._chat_models[name]
 
     async def embedder(self, name: str) -> "Embedder":
-        """The embedding model `provider/name`, made once. `InvalidInput` names what exists."""
+        """The embedding model `provider/name`, made once. `UnknownModel` names the nearest."""
         if name not in self._embedders:
             from atrium.providers import registry
 
@@ -155,29 +164,64 @@ class ProviderKeys:
     def __init__(self, store: Secrets, settings: Settings) -> None:
         self._store = store
         self._settings = settings
-        self._known: dict[str, tuple[float, Credentials]] = {}
+        # None: there is no secret.
+        self._known: dict[str, tuple[float, Credentials | None]] = {}
         self._lock = asyncio.Lock()
 
     async def credentials(self, provider: str, *, refresh: bool = False) -> Credentials:
-        """The provider's key; `refresh` after it was refused, which a rotation would explain. `NotFound` when there is none."""
-        # Requests that were refused together share one look at the store.
-        async with self._lock:
-            read_at, known = self._known.get(provider, (0.0, None))
-            if known is None or time.monotonic() - read_at > (_REFRESH_SECONDS if refresh else _KEY_SECONDS):
-                known = self._parse(provider, await self._store.get(self._settings.provider_secret_prefix + provider))
-                self._known[provider] = (time.monotonic(), known)
-            return known
+        """The provider's key; `refresh` after it was refused, which a rotation would explain.
 
-    def _parse(self, provider: str, text: str) -> Credentials:
+        `ProviderNotConfigured` names the setting that gives one.
+        """
+        if not self._fresh(provider, refresh=refresh):
+            # Requests that were refused together share one look at the store.
+            async with self._lock:
+                if not self._fresh(provider, refresh=refresh):
+                    self._known[provider] = (time.monotonic(), await self._read(provider))
+        known = self._known[provider][1]
+        if known is None:
+            raise _not_configured(provider, self._settings.provider_secret_prefix)
+        return known
+
+    def _fresh(self, provider: str, *, refresh: bool) -> bool:
+        read_at, known = self._known.get(provider, (None, None))
+        seconds = _REFRESH_SECONDS if refresh or known is None else _KEY_SECONDS
+        return read_at is not None and time.monotonic() - read_at <= seconds
+
+    async def _read(self, provider: str) -> Credentials | None:
         try:
-            secret = json.loads(text)
-            default = self._settings.openai_base_url if provider == "openai" else None
-            base_url = secret.get("base_url") or default
+            text = await self._store.get(self._settings.provider_secret_prefix + provider)
+        except NotFound:
+            return None
+        return self._parse(provider, text)
+
+    def _parse(self, provider: str, text: str) -> Credentials | None:
+        """What the secret says; None for a server of one's own without an address."""
+        from atrium.providers.catalogue import providers
+
+        try:
+            secret, known = json.loads(text), providers().get(provider)
+            own = known is not None and known.open
+            base_url = secret.get("base_url") or (self._settings.openai_base_url if provider == "openai" else None)
             # A server of one's own may want no key; then it is its address that the secret holds.
-            key = secret.get("api_key", "") if base_url and provider != "openai" else secret["api_key"]
-            return Credentials(key, base_url)
+            key = secret.get("api_key", "") if own else secret["api_key"]
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise Unavailable(f"the secret of provider {provider} is not readable") from exc
+        return None if own and not (base_url or (known and known.base_url)) else Credentials(key, base_url)
+
+
+def _not_configured(name: str, prefix: str) -> ProviderNotConfigured:
+    from atrium.providers.catalogue import providers
+
+    provider = providers().get(name)
+    what = "address" if provider and provider.open else "API key"
+    setting = f"{provider.setting} in .env, or " if provider and provider.setting else ""
+    own = (
+        "" if provider is None or provider.open else f", or give your organisation's own: PUT /api/v1/admin/provider-keys/{name}"
+    )
+    return ProviderNotConfigured(
+        f"The provider {name} has no {what} in this deployment. Set {setting}the secret {prefix}{name}{own}."
+    )
 
 
 @cache

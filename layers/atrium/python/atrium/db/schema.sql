@@ -2204,6 +2204,30 @@ ALTER TABLE ONLY atrium.llm_defaults FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.llm_defaults OWNER TO atrium_migrator;
 
+-- model_overrides
+
+CREATE TABLE atrium.model_overrides (
+    tenant_id uuid NOT NULL,
+    model text NOT NULL,
+    enabled boolean NOT NULL,
+    input_price bigint,
+    output_price bigint,
+    cached_price bigint,
+    note text DEFAULT ''::text NOT NULL,
+    updated_by text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT model_overrides_check CHECK (((cached_price >= 0) AND (cached_price <= input_price))),
+    CONSTRAINT model_overrides_check1 CHECK ((num_nulls(input_price, output_price, cached_price) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT model_overrides_input_price_check CHECK ((input_price >= 0)),
+    CONSTRAINT model_overrides_model_check CHECK ((((length(model) >= 3) AND (length(model) <= 200)) AND (model ~~ '_%/_%'::text))),
+    CONSTRAINT model_overrides_note_check CHECK ((length(note) <= 500)),
+    CONSTRAINT model_overrides_output_price_check CHECK ((output_price >= 0))
+);
+
+ALTER TABLE ONLY atrium.model_overrides FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.model_overrides OWNER TO atrium_migrator;
+
 -- operator_keys
 
 CREATE TABLE atrium.operator_keys (
@@ -2372,6 +2396,24 @@ CREATE TABLE atrium.prompts (
 ALTER TABLE ONLY atrium.prompts FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.prompts OWNER TO atrium_migrator;
+
+-- provider_keys
+
+CREATE TABLE atrium.provider_keys (
+    tenant_id uuid NOT NULL,
+    provider text NOT NULL,
+    sealed bytea NOT NULL,
+    last_four text NOT NULL,
+    updated_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT provider_keys_last_four_check CHECK ((length(last_four) = ANY (ARRAY[0, 4]))),
+    CONSTRAINT provider_keys_provider_check CHECK (((length(provider) >= 1) AND (length(provider) <= 100)))
+);
+
+ALTER TABLE ONLY atrium.provider_keys FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.provider_keys OWNER TO atrium_migrator;
 
 -- rate_buckets
 
@@ -2692,6 +2734,11 @@ ALTER TABLE ONLY atrium.ledger_reservations
 ALTER TABLE ONLY atrium.llm_defaults
     ADD CONSTRAINT llm_defaults_pkey PRIMARY KEY (tenant_id, type);
 
+-- model_overrides model_overrides_pkey
+
+ALTER TABLE ONLY atrium.model_overrides
+    ADD CONSTRAINT model_overrides_pkey PRIMARY KEY (tenant_id, model);
+
 -- operator_keys operator_keys_pkey
 
 ALTER TABLE ONLY atrium.operator_keys
@@ -2736,6 +2783,11 @@ ALTER TABLE ONLY atrium.prompt_versions
 
 ALTER TABLE ONLY atrium.prompts
     ADD CONSTRAINT prompts_pkey PRIMARY KEY (tenant_id, id);
+
+-- provider_keys provider_keys_pkey
+
+ALTER TABLE ONLY atrium.provider_keys
+    ADD CONSTRAINT provider_keys_pkey PRIMARY KEY (tenant_id, provider);
 
 -- rate_buckets rate_buckets_pkey
 
@@ -3012,6 +3064,11 @@ ALTER TABLE ONLY atrium.ledger_balances
 ALTER TABLE ONLY atrium.llm_defaults
     ADD CONSTRAINT llm_defaults_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
 
+-- model_overrides model_overrides_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.model_overrides
+    ADD CONSTRAINT model_overrides_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
+
 -- outbox outbox_tenant_id_fkey
 
 ALTER TABLE ONLY atrium.outbox
@@ -3046,6 +3103,11 @@ ALTER TABLE ONLY atrium.prompt_versions
 
 ALTER TABLE ONLY atrium.prompts
     ADD CONSTRAINT prompts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
+
+-- provider_keys provider_keys_tenant_id_fkey
+
+ALTER TABLE ONLY atrium.provider_keys
+    ADD CONSTRAINT provider_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES atrium.tenants(tenant_id) ON DELETE CASCADE;
 
 -- refresh_tokens refresh_tokens_tenant_id_user_id_fkey
 
@@ -3164,6 +3226,10 @@ CREATE POLICY definer ON atrium.ledger_reservations TO atrium_definer USING (tru
 
 CREATE POLICY definer ON atrium.llm_defaults TO atrium_definer USING (true) WITH CHECK (true);
 
+-- model_overrides definer
+
+CREATE POLICY definer ON atrium.model_overrides TO atrium_definer USING (true) WITH CHECK (true);
+
 -- outbox definer
 
 CREATE POLICY definer ON atrium.outbox TO atrium_definer USING (true) WITH CHECK (true);
@@ -3183,6 +3249,10 @@ CREATE POLICY definer ON atrium.prompt_versions TO atrium_definer USING (true) W
 -- prompts definer
 
 CREATE POLICY definer ON atrium.prompts TO atrium_definer USING (true) WITH CHECK (true);
+
+-- provider_keys definer
+
+CREATE POLICY definer ON atrium.provider_keys TO atrium_definer USING (true) WITH CHECK (true);
 
 -- refresh_tokens definer
 
@@ -3251,6 +3321,10 @@ ALTER TABLE atrium.ledger_reservations ENABLE ROW LEVEL SECURITY;
 -- llm_defaults
 
 ALTER TABLE atrium.llm_defaults ENABLE ROW LEVEL SECURITY;
+
+-- model_overrides
+
+ALTER TABLE atrium.model_overrides ENABLE ROW LEVEL SECURITY;
 
 -- outbox
 
@@ -3324,6 +3398,10 @@ CREATE POLICY owner ON atrium.ledger_reservations TO atrium_migrator USING (true
 
 CREATE POLICY owner ON atrium.llm_defaults TO atrium_migrator USING (true) WITH CHECK (true);
 
+-- model_overrides owner
+
+CREATE POLICY owner ON atrium.model_overrides TO atrium_migrator USING (true) WITH CHECK (true);
+
 -- outbox owner
 
 CREATE POLICY owner ON atrium.outbox TO atrium_migrator USING (true) WITH CHECK (true);
@@ -3343,6 +3421,10 @@ CREATE POLICY owner ON atrium.prompt_versions TO atrium_migrator USING (true) WI
 -- prompts owner
 
 CREATE POLICY owner ON atrium.prompts TO atrium_migrator USING (true) WITH CHECK (true);
+
+-- provider_keys owner
+
+CREATE POLICY owner ON atrium.provider_keys TO atrium_migrator USING (true) WITH CHECK (true);
 
 -- refresh_tokens owner
 
@@ -3383,6 +3465,10 @@ ALTER TABLE atrium.prompt_versions ENABLE ROW LEVEL SECURITY;
 -- prompts
 
 ALTER TABLE atrium.prompts ENABLE ROW LEVEL SECURITY;
+
+-- provider_keys
+
+ALTER TABLE atrium.provider_keys ENABLE ROW LEVEL SECURITY;
 
 -- refresh_tokens
 
@@ -3508,6 +3594,10 @@ CREATE POLICY tenant ON atrium.ledger_reservations TO atrium_app USING ((tenant_
 
 CREATE POLICY tenant ON atrium.llm_defaults TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 
+-- model_overrides tenant
+
+CREATE POLICY tenant ON atrium.model_overrides TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
 -- outbox tenant
 
 CREATE POLICY tenant ON atrium.outbox TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
@@ -3527,6 +3617,10 @@ CREATE POLICY tenant ON atrium.prompt_versions TO atrium_app USING ((tenant_id =
 -- prompts tenant
 
 CREATE POLICY tenant ON atrium.prompts TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+
+-- provider_keys tenant
+
+CREATE POLICY tenant ON atrium.provider_keys TO atrium_app USING ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif"))) WITH CHECK ((tenant_id = ( SELECT (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 
 -- refresh_tokens tenant
 
@@ -4215,6 +4309,19 @@ GRANT SELECT(ctid) ON TABLE atrium.llm_defaults TO atrium_definer;
 
 GRANT SELECT(tenant_id) ON TABLE atrium.llm_defaults TO atrium_definer;
 
+-- TABLE model_overrides
+
+GRANT DELETE ON TABLE atrium.model_overrides TO atrium_definer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.model_overrides TO atrium_app;
+
+-- COLUMN model_overrides.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.model_overrides TO atrium_definer;
+
+-- COLUMN model_overrides.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.model_overrides TO atrium_definer;
+
 -- TABLE operator_keys
 
 GRANT SELECT ON TABLE atrium.operator_keys TO atrium_definer;
@@ -4317,6 +4424,19 @@ GRANT UPDATE(latest_version) ON TABLE atrium.prompts TO atrium_app;
 -- COLUMN prompts.updated_at
 
 GRANT UPDATE(updated_at) ON TABLE atrium.prompts TO atrium_app;
+
+-- TABLE provider_keys
+
+GRANT DELETE ON TABLE atrium.provider_keys TO atrium_definer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE atrium.provider_keys TO atrium_app;
+
+-- COLUMN provider_keys.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.provider_keys TO atrium_definer;
+
+-- COLUMN provider_keys.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.provider_keys TO atrium_definer;
 
 -- TABLE rate_buckets
 

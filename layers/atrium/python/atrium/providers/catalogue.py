@@ -1,6 +1,6 @@
 """What is known of providers and models: models.json beside this file and what the deployment adds (MODELS), read once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -169,7 +169,7 @@ def embedding_spec(model: str) -> EmbeddingSpec:
     known = embedding_specs()
     name = _listed(model, known)
     if name is None:
-        raise _unknown(model, known, "embedding")
+        raise unknown(model, [*known], "embedding")
     return known[name]
 
 
@@ -181,7 +181,7 @@ def chat_spec(model: str) -> ChatSpec:
         return _chat_spec(name, rows[name])
     if _served(model):
         return _chat_spec(model, UNLISTED)
-    raise _unknown(model, rows, "chat")
+    raise unknown(model, [*rows], "chat")
 
 
 def resolve(name: str) -> str:
@@ -193,15 +193,24 @@ def resolve(name: str) -> str:
     every = [*rows.chat, *rows.embedding]
     found = _listed(name, every) or (name if _served(name) else None)
     if found is None:
-        raise _unknown(name, every, "")
+        raise unknown(name, every)
     return found
 
 
-def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
+def exists(name: str) -> bool:
+    """Whether there is a model of that name."""
+    try:
+        resolve(name)
+    except UnknownModel:
+        return False
+    return True
+
+
+def nearest(name: str, known: Sequence[str]) -> tuple[str, ...]:
     """The models whose names are most like this one, best first, at most three."""
     from difflib import get_close_matches
 
-    own = {each.partition("/")[2].lower(): each for each in reversed(list(known))} | {each.lower(): each for each in known}
+    own = {each.partition("/")[2].lower(): each for each in reversed(known)} | {each.lower(): each for each in known}
     matches = get_close_matches(name[:_SHOWN].lower(), own, n=2 * _NEAREST, cutoff=0.5)
     return tuple(dict.fromkeys(own[each] for each in matches))[:_NEAREST]
 
@@ -212,7 +221,7 @@ def own_name(model: str) -> str:
     return (row.api_name if row else "") or model.partition("/")[2]
 
 
-def _listed(name: str, among: Iterable[str]) -> str | None:
+def _listed(name: str, among: Collection[str]) -> str | None:
     """The listed model of `among` that is meant."""
     candidates = (name, *_other_names().get(name, ()))
     return next((each for each in candidates if each in among), None)
@@ -265,15 +274,16 @@ def _price(row: PriceRow | None) -> Price:
     )
 
 
-def _unknown(model: str, known: Iterable[str], kind: str) -> UnknownModel:
+def unknown(model: str, known: Sequence[str], kind: str = "", said: str = "") -> UnknownModel:
+    """That there is no such model among the `known`, or what is `said` instead, and the nearest."""
     asked = model[:_SHOWN]
-    near = nearest(asked, known)
+    near = nearest(asked, [each for each in known if each != model])
     anything = ", ".join(f"{each.name}/<any>" for each in providers().values() if each.open) if kind != "embedding" else ""
-    said = [f"Unknown {kind} model {asked!r}.".replace("  ", " ")]
-    said += [f"Nearest: {', '.join(near)}."] if near else []
-    said += [f"Servers of your own take any name: {anything}."] if anything else []
-    said += ["GET /api/v1/llm/models lists all."]
-    return UnknownModel(model, " ".join(said))
+    words = [said or f"Unknown {kind} model {asked!r}.".replace("  ", " ")]
+    words += [f"Nearest: {', '.join(near)}."] if near else []
+    words += [f"Servers of your own take any name: {anything}."] if anything and not said else []
+    words += ["GET /api/v1/llm/models lists all."]
+    return UnknownModel(model, " ".join(words))
 
 
 @cache
