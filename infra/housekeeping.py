@@ -30,6 +30,7 @@ class Housekeeping(Construct):
         often = Duration.minutes(settings.sweep_interval)
         self._schedule("Sweep", often, "housekeeping", "Documents that are stuck, and what deleted ones left", task="sweep")
         self._schedule("Erase", often, "housekeeping", "Tenants that are being erased", task="erase")
+        self._schedule("Seal", often, "housekeeping", "Entries of the audit log that no chain holds yet", task="seal")
         self._schedule("Expire", _HOURLY, "housekeeping", "What has had its time", task="expire")
         self._schedule("Index", _HOURLY, "indexing", "Vector indexes of large tenants")
 

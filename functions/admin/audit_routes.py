@@ -1,11 +1,20 @@
 """Routes of the audit log: parse, call one verb, shape the reply."""
 
+from typing import Annotated
+
+from fastapi import Query, Response
+
+from atrium.kernel.budget import Budget
 from atrium.web.pagination import Page, Paged
 from atrium.web.routing import area_router
-from functions.admin.audit_schemas import AuditReply
-from functions.admin.dependencies import AuditReader, Audits, Filter
+from functions.admin.audit_schemas import AuditReply, VerificationReply
+from functions.admin.dependencies import AfterSeq, AuditReader, Audits, Filter, Noted
 
 router = area_router(prefix="/admin", tags=["admin"])
+NDJSON = "application/x-ndjson"
+_EXPORT_LINES = 5000
+# Below the 29 seconds that a reply may take.
+_VERIFICATION_SECONDS = 20.0
 
 
 @router.get("/audit")
@@ -13,3 +22,33 @@ async def list_audit(principal: AuditReader, audits: Audits, page: Paged, where:
     """Who did what to what, the newest first."""
     rows = await audits.list_page(principal, where, after=page.after, limit=page.rows)
     return page.page(rows, key=lambda entry: (entry.at, entry.id), shape=AuditReply.of)
+
+
+@router.get("/audit/verify")
+async def verify_audit(principal: AuditReader, audits: Audits, noted: Noted) -> VerificationReply:
+    """Compute the hash chain again and compare.
+
+    A long log takes several calls: while `complete` is false, go on with `after_seq` = `verified_to`. With the `seq` and `hash`
+    of an earlier answer's `head` as `after_seq` and `after_hash` it also shows that nobody wrote the chain anew since.
+    """
+    return VerificationReply.of(await audits.verify(principal, noted, Budget(_VERIFICATION_SECONDS)))
+
+
+@router.get(
+    "/audit/export",
+    response_class=Response,
+    responses={200: {"description": "Entries.", "content": {NDJSON: {"schema": {"type": "string"}}}}},
+)
+async def export_audit(
+    principal: AuditReader,
+    audits: Audits,
+    after_seq: AfterSeq = 0,
+    limit: Annotated[int, Query(ge=1, le=_EXPORT_LINES, description="How many lines at most.")] = _EXPORT_LINES,
+) -> Response:
+    """The sealed entries in the chain's order, one JSON object a line; the header `Link` names the next page, where there is one.
+
+    With these lines anybody can compute the chain without us: docs/operations.md tells how.
+    """
+    lines, last = await audits.export(principal, after=after_seq, limit=limit)
+    next_page = f'</api/v1/admin/audit/export?after_seq={last}&limit={limit}>; rel="next"'
+    return Response(lines, media_type=NDJSON, headers={} if last is None else {"Link": next_page})

@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, PlainSerializer
 
 from atrium.audit.canonical import instant
-from atrium.audit.models import AuditEntry
-from atrium.web.schemas import Reply
+from atrium.audit.models import AuditEntry, Verification
+from atrium.web.schemas import Reply, Timestamp
 
 Instant = Annotated[AwareDatetime, PlainSerializer(instant, return_type=str, when_used="json")]
 """RFC 3339 in UTC with microseconds, as the hash chain has it."""
@@ -30,3 +30,39 @@ class AuditReply(Reply):
     def of(cls, entry: AuditEntry) -> Self:
         """The wire form."""
         return cls.model_validate(entry)
+
+
+class HeadReply(Reply):
+    """Where the chain ends. Whoever notes it elsewhere can prove later what was there then."""
+
+    seq: int
+    hash: str
+    sealed_at: Timestamp | None = Field(description="Null while nothing was ever sealed.")
+
+
+class VerificationReply(Reply):
+    """What became of computing the chain again."""
+
+    valid: bool = Field(description="Whether every entry from `after_seq` + 1 to `verified_to` is as it was sealed.")
+    first_broken_seq: int | None = Field(description="The first entry that was changed, moved or removed.")
+    verified_to: int
+    complete: bool = Field(description="Whether that is the chain's end.")
+    sealed: int = Field(description="How many entries the chain has.")
+    unsealed: int = Field(description="How many entries wait to be sealed; minutes, as a rule.")
+    oldest_unsealed_at: Timestamp | None
+    head: HeadReply
+
+    @classmethod
+    def of(cls, found: Verification) -> Self:
+        """The wire form."""
+        chain = found.chain
+        return cls(
+            valid=found.first_broken is None,
+            first_broken_seq=found.first_broken,
+            verified_to=found.verified_to,
+            complete=found.complete,
+            sealed=chain.end.seq,
+            unsealed=chain.unsealed,
+            oldest_unsealed_at=chain.oldest_unsealed_at,
+            head=HeadReply(seq=chain.end.seq, hash=(chain.end.hash or b"").hex(), sealed_at=chain.sealed_at),
+        )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
-from atrium.audit.models import AuditFilter
+from atrium.audit.models import AuditFilter, Link
 from atrium.audit.reading import AuditService
 from atrium.kernel.principal import Principal
 from atrium.tenancy.permissions import Permission
@@ -32,6 +32,20 @@ async def audit_filter(
     return AuditFilter(action, actor, target, request_id, since, until)
 
 
+AfterSeq = Annotated[int, Query(ge=0, le=2**63 - 1, description="Only entries with a higher `seq`.")]
+
+
+async def noted_link(
+    after_seq: AfterSeq = 0,
+    after_hash: Annotated[
+        str | None, Query(pattern="^[0-9a-f]{64}$", description="The hash that the entry `after_seq` had when it was noted.")
+    ] = None,
+) -> Link:
+    """Where in the chain to begin."""
+    return Link(after_seq, None if after_hash is None else bytes.fromhex(after_hash))
+
+
 Audits = Annotated[AuditService, Depends(audit_service)]
 AuditReader = Annotated[Principal, require(Permission.AUDIT_READ)]
 Filter = Annotated[AuditFilter, Depends(audit_filter)]
+Noted = Annotated[Link, Depends(noted_link)]

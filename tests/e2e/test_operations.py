@@ -60,9 +60,9 @@ def invoke(cloud: Cloud, function: str, event: dict[str, Any]) -> dict[str, Any]
 def test_schedules_are_there_and_their_functions_answer(local_cloud: Cloud) -> None:
     schedules = local_cloud.emulator.client("scheduler").list_schedules()["Schedules"]
     assert {each["Name"] for each in schedules if each["State"] == "ENABLED"} == {
-        "atrium-sweep", "atrium-erase", "atrium-expire", "atrium-index",
+        "atrium-sweep", "atrium-erase", "atrium-seal", "atrium-expire", "atrium-index",
     }  # fmt: skip
-    assert set(invoke(local_cloud, "housekeeping", {"task": "all"})) == {"expire", "sweep", "erase"}
+    assert set(invoke(local_cloud, "housekeeping", {"task": "all"})) == {"expire", "seal", "sweep", "erase"}
     assert set(invoke(local_cloud, "indexing", {})) == {"built", "dropped", "left"}
 
 

@@ -117,6 +117,7 @@ def test_schedules_invoke_their_function_and_nothing_else(aws: Template) -> None
     assert {name: each["ScheduleExpression"] for name, each in schedules.items()} == {
         "atrium-sweep": "rate(5 minutes)",
         "atrium-erase": "rate(5 minutes)",
+        "atrium-seal": "rate(5 minutes)",
         "atrium-expire": "rate(1 hour)",
         "atrium-index": "rate(1 hour)",
     }

@@ -63,6 +63,8 @@ PRIVATE: Final = {
     "stream_answer": "POST /api/v1/query",
     "query_sync": "POST /api/v1/query/sync",
     "list_audit": "GET /api/v1/admin/audit",
+    "verify_audit": "GET /api/v1/admin/audit/verify",
+    "export_audit": "GET /api/v1/admin/audit/export",
 }
 # The deployment's operator alone; tenants' credentials are as good as none.
 OPERATOR: Final = {

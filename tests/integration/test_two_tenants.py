@@ -66,6 +66,8 @@ REACH: Final = {
     "stream_answer": Reach(body=QUESTION),
     "query_sync": Reach(body=QUESTION),
     "list_audit": Reach(),
+    "verify_audit": Reach(),
+    "export_audit": Reach(),
 }
 ADDRESSED: Final = sorted(name for name, reach in REACH.items() if reach.thing)
 

@@ -40,7 +40,7 @@ def event(path: str) -> dict[str, Any]:
     return loaded
 
 
-@pytest.mark.parametrize("task", ["expire", "sweep", "erase"])
+@pytest.mark.parametrize("task", ["expire", "seal", "sweep", "erase"])
 def test_each_task_runs_on_an_empty_deployment(parts: runtime.Runtime, task: str) -> None:
     report = json.loads(json.dumps(housekeeping(event(f"housekeeping/{task}"), None)))
     assert list(report) == [task]
@@ -48,7 +48,9 @@ def test_each_task_runs_on_an_empty_deployment(parts: runtime.Runtime, task: str
 
 
 def test_without_a_name_all_run_and_say_how_old_the_oldest_is(parts: runtime.Runtime, capsys: pytest.CaptureFixture[str]) -> None:
-    assert set(housekeeping(event("housekeeping/all"), None)) == set(housekeeping({}, None)) == {"expire", "sweep", "erase"}
+    assert (
+        set(housekeeping(event("housekeeping/all"), None)) == set(housekeeping({}, None)) == {"expire", "seal", "sweep", "erase"}
+    )
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line["oldest_unfinished_seconds"] for line in lines if "oldest_unfinished_seconds" in line] == [0, 0]
     assert {line["service"] for line in lines} == {"housekeeping"}

@@ -153,6 +153,6 @@ async def test_erasures_that_were_cut_off_are_ended(
 
 
 async def test_a_task_is_named_or_all_are_run(housekeeping: HousekeepingService) -> None:
-    assert set(await housekeeping.run("all", Budget(AMPLE))) == {"expire", "sweep", "erase"}
+    assert set(await housekeeping.run("all", Budget(AMPLE))) == {"expire", "seal", "sweep", "erase"}
     with pytest.raises(InvalidInput, match="sweep"):
         await housekeeping.run("tidy", Budget(AMPLE))

@@ -2,9 +2,9 @@
 
 An entry's canonical text is one JSON object with the members `at`, `id`, `actor`, `action`, `detail`, `target`, `tenant_id` and
 `request_id`, in UTF-8 and as jsonb writes it: members ordered by the length of their names in bytes, then by those bytes; `, `
-and `: ` between; of characters only quotation marks, backslashes and those below U+0020 escaped; numbers with the digits they were stored with.
-`at` is RFC 3339 in UTC with six digits of a second. As the text is JSON that nothing was left out of, two entries that differ
-have different texts.
+and `: ` between; of characters only quotation marks, backslashes and those below U+0020 escaped; numbers with the digits they
+were stored with. `at` is RFC 3339 in UTC with six digits of a second. As the text is JSON that nothing was left out of, two
+entries that differ have different texts.
 
 An entry's hash is SHA-256 over the 32 bytes of the hash before it (zeros before the first) and that text.
 """
@@ -13,10 +13,12 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
-from json.encoder import encode_basestring  # type: ignore[attr-defined]  # ensure_ascii=False's, in C where it can be
+from json.encoder import encode_basestring  # what ensure_ascii=False uses, in C where it can be
 from typing import Final
 
 GENESIS: Final = bytes(32)
+"""The hash before the first entry."""
+MEMBERS: Final = ("at", "id", "actor", "action", "detail", "target", "tenant_id", "request_id")
 
 
 class _Number(str):

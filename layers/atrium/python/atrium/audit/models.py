@@ -1,5 +1,6 @@
 """What the audit log holds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -36,3 +37,49 @@ class AuditFilter:
     request_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A place in the chain: an entry's number and hash. 0 and None, or zeros, are before the first."""
+
+    seq: int = 0
+    hash: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SealedEntry:
+    """An entry as it is hashed: `members` are those of `atrium.audit.canonical`."""
+
+    seq: int
+    hash: bytes
+    members: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A tenant's chain as the database has it: where it should end, the highest number there is, and what waits to be sealed."""
+
+    end: Link
+    sealed_at: datetime | None
+    last: int
+    unsealed: int
+    oldest_unsealed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was verified of a chain: the entries above `after` up to `verified_to`.
+
+    `first_broken` is the first entry that is not as it was sealed; None: none of those.
+    """
+
+    chain: Chain
+    after: int
+    verified_to: int
+    first_broken: int | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the chain was verified to its end."""
+        return self.first_broken is None and self.verified_to == self.chain.end.seq

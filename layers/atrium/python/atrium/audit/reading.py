@@ -1,12 +1,19 @@
-"""What a tenant's auditors do with the audit log: read."""
+"""What a tenant's auditors do with the audit log: read, export, verify."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from atrium.audit import repository
-from atrium.audit.models import AuditEntry, AuditFilter
+from atrium.audit.canonical import canonical
+from atrium.audit.models import AuditEntry, AuditFilter, Link, SealedEntry, Verification
+from atrium.audit.verifying import verify
 from atrium.db import Database
+from atrium.kernel.budget import Budget
 from atrium.kernel.principal import Principal
+
+_ENDLESS: Final = 2**63 - 1
+# Bytes of an export's page: a buffered answer may have 6 MB.
+_EXPORT_BYTES: Final = 4_000_000
 
 
 class AuditService:
@@ -21,3 +28,24 @@ class AuditService:
         """The entries that `where` leaves, the newest first, below the sort key (at, id) `after`."""
         async with self._database.transaction(principal) as tx:
             return await repository.list_entries(tx, where, after=after, limit=limit)
+
+    async def export(self, principal: Principal, *, after: int, limit: int) -> tuple[bytes, int | None]:
+        """Sealed entries above `after` in the chain's order, a line of JSON each; the last one's number if there may be more."""
+        async with self._database.transaction(principal) as tx:
+            entries = await repository.sealed_entries(tx, after=after, until=_ENDLESS, limit=limit)
+        lines, size = list[bytes](), 0
+        for entry in entries:
+            lines.append(_line(entry))
+            size += len(lines[-1])
+            if size >= _EXPORT_BYTES:
+                break
+        more = len(lines) == limit or len(lines) < len(entries)
+        return b"".join(lines), entries[len(lines) - 1].seq if more else None
+
+    async def verify(self, principal: Principal, after: Link, budget: Budget) -> Verification:
+        """Compute the chain behind `after` again; see `atrium.audit.verifying`."""
+        return await verify(self._database, principal, after, budget)
+
+
+def _line(entry: SealedEntry) -> bytes:
+    return canonical({**entry.members, "seq": entry.seq, "hash": entry.hash.hex()}).encode() + b"\n"

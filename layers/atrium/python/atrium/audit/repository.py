@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from atrium.audit.models import AuditEntry, AuditFilter
-from atrium.db import Transaction, load_queries
+from atrium.audit.canonical import GENESIS, MEMBERS, parse
+from atrium.audit.models import AuditEntry, AuditFilter, Chain, Link, SealedEntry
+from atrium.db import Row, Transaction, load_queries
 from atrium.kernel.ids import new_id
 
 queries = load_queries(__package__)
@@ -34,3 +35,39 @@ async def list_entries(tx: Transaction, where: AuditFilter, *, after: tuple[Any,
         queries.list_entries, tenant_id=tx.principal.tenant_id, after_at=at, after_id=last, limit=limit, **asdict(where)
     )
     return [AuditEntry.from_row(row) for row in rows]
+
+
+async def seal(tx: Transaction, most: int) -> tuple[int, Link]:
+    """Seal up to `most` entries; how many, and the chain's end after it, 0 where the tenant is being erased."""
+    row = _one(await tx.fetch_one(queries.seal, most=most))
+    return row["sealed"], Link(row["seq"] or 0, row["hash"])
+
+
+async def chain(tx: Transaction) -> Chain:
+    """The tenant's chain as the database has it."""
+    row = _one(await tx.fetch_one(queries.chain, tenant_id=tx.principal.tenant_id))
+    end = Link(0, GENESIS) if row["seq"] is None else Link(row["seq"], row["hash"])
+    return Chain(end, row["sealed_at"], row["last"], row["unsealed"], row["oldest"])
+
+
+async def hash_of(tx: Transaction, seq: int) -> bytes | None:
+    """The hash of entry number `seq`; None where there is no such entry."""
+    row = await tx.fetch_one(queries.hash_of, tenant_id=tx.principal.tenant_id, seq=seq)
+    return None if row is None else bytes(row["hash"])
+
+
+async def sealed_entries(tx: Transaction, *, after: int, until: int, limit: int) -> Sequence[SealedEntry]:
+    """Entries in the chain's order, their numbers above `after` and up to `until`."""
+    rows = await tx.fetch_all(queries.sealed_entries, tenant_id=tx.principal.tenant_id, after=after, until=until, limit=limit)
+    return [_sealed(row) for row in rows]
+
+
+def _sealed(row: Row) -> SealedEntry:
+    members = {name: row[name] for name in MEMBERS} | {"detail": parse(row["detail"])}
+    return SealedEntry(row["seq"], row["hash"], members)
+
+
+def _one(row: Row | None) -> Row:
+    if row is None:
+        raise LookupError("a statement that always gives a row gave none")
+    return row

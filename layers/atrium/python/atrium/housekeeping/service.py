@@ -10,6 +10,7 @@ from atrium.documents.ingestion.upkeep import Upkeep
 from atrium.housekeeping import repository
 from atrium.housekeeping.erasing import erase
 from atrium.housekeeping.expiry import expire
+from atrium.housekeeping.sealing import seal_logs
 from atrium.housekeeping.sweeping import Sweep
 from atrium.kernel.budget import Budget
 from atrium.kernel.errors import InvalidInput
@@ -27,6 +28,7 @@ class Task(StrEnum):
     EXPIRE = "expire"
     SWEEP = "sweep"
     ERASE = "erase"
+    SEAL = "seal"
 
 
 class Parts(Protocol):
@@ -70,6 +72,7 @@ class HousekeepingService:
             Task.ERASE: lambda budget: erase(self._relay, self._erasing, budget),
             Task.SWEEP: self._swept,
             Task.EXPIRE: lambda budget: expire(self._relay, budget),
+            Task.SEAL: lambda budget: seal_logs(self._relay, parts.database, budget),
         }
 
     async def run(self, name: str, budget: Budget) -> dict[str, dict[str, int]]:
@@ -94,7 +97,7 @@ class HousekeepingService:
 
 def _named(name: str) -> list[Task]:
     if name == "all":
-        return [Task.ERASE, Task.SWEEP, Task.EXPIRE]
+        return [Task.ERASE, Task.SWEEP, Task.SEAL, Task.EXPIRE]
     try:
         return [Task(name)]
     except ValueError as exc:

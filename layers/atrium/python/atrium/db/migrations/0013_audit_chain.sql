@@ -55,7 +55,8 @@ $$;
 REVOKE ALL ON FUNCTION atrium.audit_canonical(atrium.audit_log) FROM PUBLIC;
 
 -- Seals at most `most` of the tenant's entries, the oldest of those it sees first; returns how many, and the chain's end after it.
--- Two at once take turns: the row of the end is locked, and what one has sealed the other sees.
+-- Two at once take turns: the row of the end is locked, and what one has sealed the other sees. Nothing, and nulls, of a tenant
+-- that is being erased.
 CREATE FUNCTION atrium.seal_audit(most integer, OUT sealed bigint, OUT seq bigint, OUT hash bytea)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = atrium, public, pg_temp AS $$
 #variable_conflict use_column
@@ -67,6 +68,10 @@ DECLARE
     ids     uuid[] := '{}';
     hashes  bytea[] := '{}';
 BEGIN
+    sealed := 0;
+    IF NOT tenant_stays(tenant) THEN
+        RETURN;
+    END IF;
     INSERT INTO audit_chains (tenant_id) VALUES (tenant) ON CONFLICT DO NOTHING;
     SELECT c.* INTO head FROM audit_chains c WHERE c.tenant_id = tenant FOR UPDATE;
     first := head.seq;
