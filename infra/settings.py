@@ -90,6 +90,8 @@ class Settings(BaseModel):
     rate_limit_principal: int = Field(default=50, ge=1)
     rate_limit_tenant: int = Field(default=200, ge=1)
     rate_limit_public: int = Field(default=20, ge=1)
+    # What a new tenant may spend a month on models, in US dollars.
+    default_monthly_budget_usd: float = Field(default=20, ge=0, le=1_000_000)
 
     # Scanned pages of one document that OCR reads; 0: none.
     ocr_max_pages: int = Field(default=500, ge=0, le=2000)

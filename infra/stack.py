@@ -119,6 +119,7 @@ def _environment(
         "RATE_LIMIT_PRINCIPAL": str(settings.rate_limit_principal),
         "RATE_LIMIT_TENANT": str(settings.rate_limit_tenant),
         "RATE_LIMIT_PUBLIC": str(settings.rate_limit_public),
+        "DEFAULT_MONTHLY_BUDGET_USD": str(settings.default_monthly_budget_usd),
     }
     if not local:
         return everywhere | {"MODEL_DIR": "/opt/model", "OCR_DATA_DIR": "/opt/tessdata"}

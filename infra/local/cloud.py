@@ -23,6 +23,7 @@ DEFAULT_PORT: Final = 8080
 SETTINGS: Final = (
     "chat_model", "embedding_model", "models", "log_level", "registration", "cors_origins", "ocr_max_pages", "ingest_in_flight",
     "drop_delete", "reranker", "index_threshold", "rate_limit_principal", "rate_limit_tenant", "rate_limit_public",
+    "default_monthly_budget_usd",
 )  # fmt: skip
 
 

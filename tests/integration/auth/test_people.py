@@ -130,7 +130,7 @@ class TestInviting:
         assert (await http.delete(f"{USERS}/{session['user']['id']}", headers=bearer(bob))).status_code == 403
 
     async def test_a_key_gives_no_role_that_may_more_than_itself(self, http: httpx.AsyncClient, session: Session) -> None:
-        scopes = ["users:manage", "documents:read", "rag:query"]
+        scopes = ["users:manage", "documents:read", "rag:query", "prompts:read"]
         key = {"X-API-Key": (await make_key(http, session, role="admin", scopes=scopes))["key"]}
         for role, expected in (("admin", 403), ("member", 403), ("viewer", 201)):
             answer = await http.post(USERS, json={"email": f"{role}@example.com", "role": role}, headers=key)

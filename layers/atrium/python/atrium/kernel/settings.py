@@ -68,6 +68,8 @@ class Settings(BaseModel):
     rate_limit_principal: int = Field(default=50, ge=1)
     rate_limit_tenant: int = Field(default=200, ge=1)
     rate_limit_public: int = Field(default=20, ge=1)
+    # What a new tenant may spend a month, in US dollars; the operator can give it another budget. 0: what is free alone.
+    default_monthly_budget_usd: float = Field(default=20, ge=0, le=1_000_000)
 
     upload_limit: int = Field(default=4 * 1024 * 1024, ge=1)
     body_limit: int = Field(default=1024 * 1024, ge=1)

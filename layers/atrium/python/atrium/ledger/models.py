@@ -2,14 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
 from atrium.kernel.ids import new_id
 
 NANO: Final = 1_000_000_000
+
+
+def dollars(amount: int) -> float:
+    """Nano-dollars as JSON has them: a number of US dollars, exact to the nano-dollar below some millions."""
+    return round(amount / NANO, 9)
+
+
+def nano(amount: float) -> int:
+    """US dollars as they are kept."""
+    return round(amount * NANO)
 
 
 class Kind(StrEnum):
@@ -77,3 +87,96 @@ class Reservation:
     id: UUID
     bound: int
     month: datetime
+
+
+class Scope(StrEnum):
+    """Whose budget it is."""
+
+    TENANT = "tenant"
+    USER = "user"
+    API_KEY = "api_key"
+
+
+class Origin(StrEnum):
+    """Who set a limit: the operator, or the tenant's own admins."""
+
+    PLATFORM = "platform"
+    TENANT = "tenant"
+
+
+class Mode(StrEnum):
+    """What a spent budget does: `hard` refuses calls, `soft` only tells, by events."""
+
+    HARD = "hard"
+    SOFT = "soft"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a limit says. `monthly_budget` in nano-dollars, `rate` in requests a second; None: not limited by this one."""
+
+    monthly_budget: int | None
+    mode: Mode = Mode.HARD
+    rate: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit in force, and this month's money of whom it limits."""
+
+    scope: Scope
+    id: UUID
+    origin: Origin
+    terms: Terms
+    spent: int
+    reserved: int
+    calls: int
+    updated_at: datetime
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        """Of a row of `spending_limits` with its balance."""
+        terms = Terms(row["monthly_budget"], Mode(row["mode"]), row["rate"])
+        money = row["spent"], row["reserved"], row["calls"]
+        return cls(Scope(row["scope"]), row["scope_id"], Origin(row["origin"]), terms, *money, row["updated_at"])
+
+
+class GroupBy(StrEnum):
+    """What usage is told apart by."""
+
+    DAY = "day"
+    MODEL = "model"
+    PROVIDER = "provider"
+    USER = "user"
+    API_KEY = "api_key"
+    FEATURE = "feature"
+    DOCUMENT = "document"
+    JOB = "job"
+    CONVERSATION = "conversation"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Days, UTC, both of them in it."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the calls of one `key` came to; that of calls without one (no user) is empty. `cost` in nano-dollars."""
+
+    key: str
+    calls: int
+    failed: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    units: int
+    cost: int
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        """Of a row of sums."""
+        return cls(**{name: row[name] for name in cls.__slots__})

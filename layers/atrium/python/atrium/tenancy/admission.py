@@ -1,7 +1,8 @@
-"""Who asks, and may they ask now: authentication and rate limits, in one database call a request."""
+"""Who asks, and may they ask now: authentication, rate limits and money, in one database call a request."""
 
 import hmac
 from collections.abc import Awaitable, Callable
+from functools import partial
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 from typing import Any, Final
@@ -12,6 +13,8 @@ from atrium.kernel.clock import now
 from atrium.kernel.errors import RateLimited, Unauthenticated
 from atrium.kernel.principal import Operator, Principal, PrincipalKind, Role, TenantId
 from atrium.kernel.settings import Settings
+from atrium.ledger.holding import reservation_of
+from atrium.ledger.models import Reservation, Spend
 from atrium.ports.keyring import Keyring, KeyringSource
 from atrium.tenancy import repository
 from atrium.tenancy.keys import ApiKeyText, key_mac, parse_key
@@ -30,6 +33,9 @@ _AskForKey = Callable[[Database, str, dict[str, bytes], str, RateLimits], Awaita
 class Admission:
     """Turns credentials into a `Principal`. Errors: Unauthenticated, RateLimited, Unavailable (the database: closed).
 
+    Who says at once what a request is going to spend has it reserved in the same call: BudgetExceeded where there is no room,
+    else `Admitted.reservation`, which is then to be settled whatever comes of the request.
+
     Credentials that the database does not know take a token from a bucket of the caller's network address, and when that is
     empty the answer is RateLimited. It is another bucket than that of the public routes: one program with an old key, run in
     a loop, must not lock everybody behind the same address out of logging in. What is refused here already (a key with a wrong
@@ -43,25 +49,25 @@ class Admission:
         self._codec = TokenCodec(settings.token_issuer, settings.token_audience, settings.access_token_ttl)
         self._limits = RateLimits(settings.rate_limit_principal, settings.rate_limit_tenant, settings.rate_limit_public)
 
-    async def by_api_key(self, text: str, caller: Caller) -> Admitted:
+    async def by_api_key(self, text: str, caller: Caller, spend: Spend | None = None) -> Admitted:
         """The tenant's key in `text`."""
-        row = await self._known_key(repository.admit_key, _parsed(text), caller)
+        row = await self._known_key(partial(repository.admit_key, spend=spend), _parsed(text), caller)
         rate = _admitted_rate(row, _INVALID_KEY, caller)
         principal = Principal(
             TenantId(row["tenant_id"]), PrincipalKind.API_KEY, row["id"], Role(row["role"]), frozenset(row["scopes"])
         )
-        return Admitted(principal, rate)
+        return Admitted(principal, rate, reservation=_reserved(row, spend, rate, caller))
 
-    async def by_access_token(self, token: str, caller: Caller) -> Admitted:
+    async def by_access_token(self, token: str, caller: Caller, spend: Spend | None = None) -> Admitted:
         """The user of an access token of ours."""
         try:
             claims = self._codec.verify(await self._keyring.get(), token, now())
         except UnknownKey:
             claims = self._codec.verify(await self._keyring.get(refresh=True), token, now())
-        row = await repository.admit_user(self._database, claims, await self._guesses(caller), self._limits)
+        row = await repository.admit_user(self._database, claims, await self._guesses(caller), self._limits, spend)
         rate = _admitted_rate(row, "The session has ended.", caller)
         principal = Principal(claims.tenant_id, PrincipalKind.USER, claims.user_id, Role(row["role"]))
-        return Admitted(principal, rate, claims.session_id)
+        return Admitted(principal, rate, claims.session_id, _reserved(row, spend, rate, caller))
 
     async def operator(self, text: str, caller: Caller) -> Operator:
         """The deployment's operator."""
@@ -162,6 +168,14 @@ def _macs(keyring: Keyring, key: ApiKeyText) -> dict[str, bytes]:
 def _admitted_rate(row: dict[str, Any], refusal: str, caller: Caller) -> RateState:
     _check_outcome(row, refusal, caller)
     return rate_of(row, granted=True)
+
+
+def _reserved(row: dict[str, Any], spend: Spend | None, rate: RateState, caller: Caller) -> Reservation | None:
+    if spend is None:
+        return None
+    # Who is refused is told their rate all the same.
+    caller.rate = rate
+    return reservation_of(row, spend)
 
 
 def _check_outcome(row: dict[str, Any], refusal: str, caller: Caller) -> None:

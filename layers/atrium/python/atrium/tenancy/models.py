@@ -8,6 +8,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from atrium.kernel.principal import Principal, Role, TenantId
+from atrium.ledger.models import Reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,12 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """An authenticated request. `session_id` is the login of a user, None for an API key."""
+    """An authenticated request. `session_id` is the login of a user, None for an API key; `reservation` what it may spend."""
 
     principal: Principal
     rate: RateState
     session_id: UUID | None = None
+    reservation: Reservation | None = None
 
 
 @dataclass(frozen=True, slots=True)

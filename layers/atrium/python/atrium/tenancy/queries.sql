@@ -1,13 +1,33 @@
 -- name: admit_key
 -- Authenticate an API key and take its tokens, in one call.
 SELECT outcome, tenant_id, id, role, scopes, (rate).capacity, (rate).remaining, (rate).retry_after, (rate).full_after
-FROM atrium.auth_admit_key(%(key_id)s, %(kids)s, %(macs)s, %(key_rate)s, %(tenant_rate)s, %(caller)s, %(public_rate)s);
+FROM atrium.admit_key(
+    %(key_id)s, %(kids)s, %(macs)s, %(key_rate)s, %(tenant_rate)s, %(caller)s, %(public_rate)s, NULL::atrium.ledger_call);
+
+-- name: admit_key_to_spend
+-- The same, and what it is going to spend is reserved.
+SELECT outcome, tenant_id, id, role, scopes, (rate).capacity, (rate).remaining, (rate).retry_after, (rate).full_after,
+       (hold).granted, (hold).bound, (hold).month, (hold).scope, (hold).origin, (hold).budget, (hold).spent, (hold).reserved
+FROM atrium.admit_key(
+    %(key_id)s, %(kids)s, %(macs)s, %(key_rate)s, %(tenant_rate)s, %(caller)s, %(public_rate)s,
+    ROW (%(call_id)s, %(kind)s, %(model)s, %(feature)s, %(bound)s, %(least)s, %(seconds)s,
+         %(document_id)s, %(job_id)s, %(conversation_id)s, %(request_id)s)::atrium.ledger_call);
 
 -- name: admit_user
 -- Admit the user of a verified access token and take their tokens, in one call.
 SELECT outcome, role, (rate).capacity, (rate).remaining, (rate).retry_after, (rate).full_after
-FROM atrium.auth_admit_user(
-    %(tenant_id)s, %(user_id)s, %(version)s, %(session_id)s, %(user_rate)s, %(tenant_rate)s, %(caller)s, %(public_rate)s);
+FROM atrium.admit_user(
+    %(tenant_id)s, %(user_id)s, %(version)s, %(session_id)s, %(user_rate)s, %(tenant_rate)s, %(caller)s, %(public_rate)s,
+    NULL::atrium.ledger_call);
+
+-- name: admit_user_to_spend
+-- The same, and what they are going to spend is reserved.
+SELECT outcome, role, (rate).capacity, (rate).remaining, (rate).retry_after, (rate).full_after,
+       (hold).granted, (hold).bound, (hold).month, (hold).scope, (hold).origin, (hold).budget, (hold).spent, (hold).reserved
+FROM atrium.admit_user(
+    %(tenant_id)s, %(user_id)s, %(version)s, %(session_id)s, %(user_rate)s, %(tenant_rate)s, %(caller)s, %(public_rate)s,
+    ROW (%(call_id)s, %(kind)s, %(model)s, %(feature)s, %(bound)s, %(least)s, %(seconds)s,
+         %(document_id)s, %(job_id)s, %(conversation_id)s, %(request_id)s)::atrium.ledger_call);
 
 -- name: throttle
 -- Take a public caller's tokens.
@@ -29,8 +49,9 @@ FROM atrium.auth_login(%(email)s, %(buckets)s, %(capacities)s, %(per_second)s);
 SELECT atrium.auth_login_failed(%(email)s, %(request_id)s);
 
 -- name: register
--- Make an organisation and its first admin.
-SELECT atrium.auth_register(%(tenant_id)s, %(name)s, %(user_id)s, %(email)s, %(password_hash)s, %(actor)s, %(request_id)s) AS made;
+-- Make an organisation and its first admin, with what it may spend a month.
+SELECT atrium.auth_register(
+    %(tenant_id)s, %(name)s, %(user_id)s, %(email)s, %(password_hash)s, %(actor)s, %(request_id)s, %(budget)s) AS made;
 
 -- name: refresh
 -- Use a refresh token for a new one.

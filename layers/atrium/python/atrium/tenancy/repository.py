@@ -7,6 +7,8 @@ from uuid import UUID
 
 from atrium.db import Database, Transaction, load_queries
 from atrium.kernel.principal import Role
+from atrium.ledger.models import Spend
+from atrium.ledger.repository import spend_params
 from atrium.tenancy.keys import ApiKeyText
 from atrium.tenancy.models import ApiKey, Bucket, Organisation, RateLimits, User
 from atrium.tenancy.tokens import AccessClaims
@@ -15,11 +17,13 @@ _queries = load_queries(__package__)
 _Row = dict[str, Any]
 
 
-async def admit_key(database: Database, key_id: str, macs: dict[str, bytes], caller: str, limits: RateLimits) -> _Row:
-    """The row of `auth_admit_key`; `macs` by the kid of their pepper, `caller` the bucket of the network address."""
+async def admit_key(
+    database: Database, key_id: str, macs: dict[str, bytes], caller: str, limits: RateLimits, spend: Spend | None
+) -> _Row:
+    """The row of `admit_key`; `macs` by the kid of their pepper, `caller` the bucket of the network address."""
     return await _one(
         database,
-        _queries.admit_key,
+        _queries.admit_key if spend is None else _queries.admit_key_to_spend,
         key_id=key_id,
         kids=list(macs),
         macs=list(macs.values()),
@@ -27,14 +31,15 @@ async def admit_key(database: Database, key_id: str, macs: dict[str, bytes], cal
         tenant_rate=float(limits.tenant),
         caller=caller,
         public_rate=float(limits.public),
+        **({} if spend is None else spend_params(spend)),
     )
 
 
-async def admit_user(database: Database, claims: AccessClaims, caller: str, limits: RateLimits) -> _Row:
-    """The row of `auth_admit_user`; `caller` the bucket of the network address."""
+async def admit_user(database: Database, claims: AccessClaims, caller: str, limits: RateLimits, spend: Spend | None) -> _Row:
+    """The row of `admit_user`; `caller` the bucket of the network address."""
     return await _one(
         database,
-        _queries.admit_user,
+        _queries.admit_user if spend is None else _queries.admit_user_to_spend,
         tenant_id=claims.tenant_id,
         user_id=claims.user_id,
         version=claims.version,
@@ -43,6 +48,7 @@ async def admit_user(database: Database, claims: AccessClaims, caller: str, limi
         tenant_rate=float(limits.tenant),
         caller=caller,
         public_rate=float(limits.public),
+        **({} if spend is None else spend_params(spend)),
     )
 
 
@@ -93,8 +99,9 @@ async def register(
     password_hash: str,
     actor: str,
     request_id: str,
+    budget: int,
 ) -> bool:
-    """Whether the organisation was made; False when the e-mail is taken."""
+    """Whether the organisation was made, with a monthly `budget` in nano-dollars; False when the e-mail is taken."""
     row = await _one(
         database,
         _queries.register,
@@ -105,6 +112,7 @@ async def register(
         password_hash=password_hash,
         actor=actor,
         request_id=request_id,
+        budget=budget,
     )
     return bool(row["made"])
 

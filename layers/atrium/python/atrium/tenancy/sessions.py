@@ -11,6 +11,7 @@ from atrium.kernel.errors import Conflict, Forbidden, Unauthenticated
 from atrium.kernel.ids import new_id
 from atrium.kernel.principal import Operator, Principal, PrincipalKind
 from atrium.kernel.settings import Settings
+from atrium.ledger.models import nano
 from atrium.ports.keyring import KeyringSource
 from atrium.tenancy import opaque, repository
 from atrium.tenancy.admission import Admission, new_principal, rate_of
@@ -61,6 +62,7 @@ class SessionService:
             password_hash=await hash_password(password),
             actor=f"operator:{operator.key_id}" if operator else f"user:{user_id}",
             request_id=request_id,
+            budget=nano(self._settings.default_monthly_budget_usd),
         )
         if not made:
             raise Conflict(_TAKEN)
