@@ -11,6 +11,9 @@ _PREFIX: Final = "atrium/providers/"
 # Provider → the variable of its key, the variable of its base URL, and which of them makes the provider.
 PROVIDERS: Final = {
     "openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_KEY"),
+    "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"),
+    "xai": ("XAI_API_KEY", "XAI_BASE_URL", "XAI_API_KEY"),
+    "groq": ("GROQ_API_KEY", "GROQ_BASE_URL", "GROQ_API_KEY"),
     "ollama": ("OLLAMA_API_KEY", "OLLAMA_URL", "OLLAMA_URL"),
     "compatible": ("OPENAI_COMPATIBLE_API_KEY", "OPENAI_COMPATIBLE_URL", "OPENAI_COMPATIBLE_URL"),
 }

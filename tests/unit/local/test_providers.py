@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from infra.local.providers import copy_provider_keys
+from atrium.providers.catalogue import providers
+from infra.local.providers import PROVIDERS, copy_provider_keys
 
 
 class SecretStore:
@@ -42,6 +43,9 @@ class SecretStore:
         ({}, {}),
         ({"OPENAI_API_KEY": "sk"}, {"openai": {"api_key": "sk"}}),
         ({"OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": "http://x/v1"}, {"openai": {"api_key": "sk", "base_url": "http://x/v1"}}),
+        ({"ANTHROPIC_API_KEY": "sk-ant"}, {"anthropic": {"api_key": "sk-ant"}}),
+        ({"ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": "http://a"}, {"anthropic": {"api_key": "k", "base_url": "http://a"}}),
+        ({"XAI_API_KEY": "xai", "GROQ_API_KEY": "gsk"}, {"xai": {"api_key": "xai"}, "groq": {"api_key": "gsk"}}),
         ({"OLLAMA_URL": "http://127.0.0.1:11434/"}, {"ollama": {"api_key": "", "base_url": "http://127.0.0.1:11434/v1"}}),
         ({"OLLAMA_URL": "http://o/v1"}, {"ollama": {"api_key": "", "base_url": "http://o/v1"}}),
         ({"OPENAI_COMPATIBLE_API_KEY": "k"}, {}),
@@ -55,3 +59,9 @@ def test_a_provider_is_made_of_what_it_needs(given: dict[str, str], secrets: dic
     store: Any = SecretStore()
     assert copy_provider_keys(store, given) == list(secrets)
     assert store.values == {f"atrium/providers/{name}": secret for name, secret in secrets.items()}
+
+
+def test_what_makes_a_provider_is_the_setting_that_its_errors_name() -> None:
+    assert {name: decisive for name, (_, _, decisive) in PROVIDERS.items()} == {
+        each.name: each.setting for each in providers().values()
+    }

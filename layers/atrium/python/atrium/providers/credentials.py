@@ -16,5 +16,5 @@ class CredentialsSource(Protocol):
     """Asked before every call to a provider, so it caches."""
 
     async def __call__(self, provider: str, *, refresh: bool = False) -> Credentials:
-        """The provider's key; `refresh` after it was refused. `NotFound`: this deployment has none."""
+        """The provider's key; `refresh` after it was refused. `ProviderNotConfigured`: there is none, and what would give one."""
         ...
