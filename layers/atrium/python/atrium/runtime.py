@@ -25,7 +25,9 @@ from atrium.ports.workflow import StepFunctionsWorkflow, Workflow
 from atrium.providers.credentials import Credentials
 
 if TYPE_CHECKING:
+    from atrium.gateway.service import GatewayService
     from atrium.gateway.tenant_models import TenantModels
+    from atrium.ledger.service import LedgerService
     from atrium.providers.base import ChatModel, Embedder
     from atrium.retrieval.reranking import Reranker
 
@@ -121,6 +123,20 @@ class Runtime:
         base_urls = {"openai": self.settings.openai_base_url}
         return TenantModels(self.database, self.keyring, self.provider_keys.credentials, base_urls)
 
+    @cached_property
+    def ledger(self) -> "LedgerService":
+        """Where money is kept."""
+        from atrium.ledger.service import LedgerService
+
+        return LedgerService(self.database)
+
+    @cached_property
+    def gateway(self) -> "GatewayService":
+        """Every model, routed and metered; it knows which have been failing in this process."""
+        from atrium.gateway.service import GatewayService
+
+        return GatewayService(self)
+
     async def chat_model(self, name: str) -> "ChatModel":
         """The chat model `provider/name`, made once. `UnknownModel` names the nearest."""
         if name not in self._chat_models:
@@ -149,6 +165,8 @@ class Runtime:
         """Close what was opened."""
         for name in {"database", "relay_database"} & self.__dict__.keys():
             await self.__dict__[name].close()
+        if "gateway" in self.__dict__:
+            await self.gateway.close()
         models = (*self._chat_models.values(), *self._embedders.values())
         if models:
             from atrium.providers.base import Closable

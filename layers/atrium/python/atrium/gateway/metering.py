@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
+from uuid import UUID
 
 from atrium.gateway.bounds import count_text, uncautious
+from atrium.gateway.models import Purpose
 from atrium.kernel.principal import Principal
-from atrium.ledger.models import Outcome, Reservation, Settlement, Spend
+from atrium.ledger.models import Kind, Outcome, Reservation, Settlement, Spend
 from atrium.providers.base import ChatEvent, Message, TextDelta, ToolCall, ToolCallDelta, Usage
 from atrium.providers.catalogue import ChatSpec
 
@@ -19,13 +21,29 @@ class Ledger(Protocol):
         """Room for a call. `BudgetExceeded` when there is none."""
         ...
 
-    async def settle(self, principal: Principal, call_id: Any, settlement: Settlement) -> bool:
+    async def settle(self, principal: Principal, call_id: UUID, settlement: Settlement) -> bool:
         """What it came to; False when that was told before."""
         ...
 
-    async def record(self, principal: Principal, spend: Spend, settlement: Settlement) -> Any:
+    async def record(self, principal: Principal, spend: Spend, settlement: Settlement) -> object:
         """Both at once, of what is free."""
         ...
+
+
+def spend_of(kind: Kind, model: str, purpose: Purpose, bound: int, *, least: int | None = None, seconds: float = 900) -> Spend:
+    """What the ledger is told of a call before it goes out."""
+    return Spend(
+        kind,
+        model,
+        purpose.feature,
+        bound,
+        least,
+        seconds,
+        purpose.document_id,
+        purpose.job_id,
+        purpose.conversation_id,
+        purpose.request_id,
+    )
 
 
 # Settlements under way: a task that nobody holds may be collected before it ends.

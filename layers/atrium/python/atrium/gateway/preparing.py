@@ -8,6 +8,8 @@ from typing import Any, Final, Protocol
 from atrium.gateway.bounds import Plan, count_input, plan
 from atrium.gateway.models import ChatCall
 from atrium.gateway.routing import Attempt, Candidate
+from atrium.gateway.tenant_models import ModelSet as OwnModels
+from atrium.gateway.tenant_models import TenantModels
 from atrium.kernel.clock import now
 from atrium.kernel.errors import FieldError, InvalidFields, InvalidInput, ProviderNotConfigured
 from atrium.kernel.principal import Principal
@@ -26,7 +28,7 @@ _WORDS: Final = {
 
 
 class ModelSet(Protocol):
-    """The models that a tenant may use, as it sees them."""
+    """The models that a tenant may use, and the keys to ask them with."""
 
     def chat(self, name: str) -> ChatSpec:
         """The chat model of a name. `UnknownModel` names the nearest."""
@@ -43,6 +45,38 @@ class ModelSet(Protocol):
     async def credentials(self, principal: Principal, provider: str, *, refresh: bool = False) -> Credentials:
         """The key to ask a provider with. `ProviderNotConfigured` names the setting that gives one."""
         ...
+
+    def owns_key(self, provider: str) -> bool:
+        """Whether that key is the tenant's own."""
+        ...
+
+
+class Available:
+    """`ModelSet` of one tenant, at one moment."""
+
+    def __init__(self, keys: TenantModels, chosen: OwnModels) -> None:
+        self._keys = keys
+        self._chosen = chosen
+
+    def chat(self, name: str) -> ChatSpec:
+        """See `ModelSet.chat`."""
+        return self._chosen.chat(name)
+
+    def embedding(self, name: str) -> EmbeddingSpec:
+        """See `ModelSet.embedding`."""
+        return self._chosen.embedding(name)
+
+    def all(self) -> Iterable[ChatSpec | EmbeddingSpec]:
+        """See `ModelSet.all`."""
+        return self._chosen.all()
+
+    async def credentials(self, principal: Principal, provider: str, *, refresh: bool = False) -> Credentials:
+        """See `ModelSet.credentials`."""
+        return await self._keys.credentials(principal, provider, refresh=refresh)
+
+    def owns_key(self, provider: str) -> bool:
+        """See `ModelSet.owns_key`."""
+        return provider in self._chosen.own_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +119,8 @@ async def prepare(principal: Principal, call: ChatCall, models: ModelSet) -> Pre
     for each in plans:
         provider = each.spec.model.partition("/")[0]
         try:
-            candidates.append(Candidate(each.spec, await _credentials(principal, provider, models)))
+            key = await models.credentials(principal, provider)
+            candidates.append(Candidate(each.spec, key, own_key=models.owns_key(provider)))
             usable.append(each)
         except ProviderNotConfigured as error:
             missing = missing or error
@@ -107,10 +142,6 @@ def retirement(spec: ChatSpec) -> tuple[str, ...]:
     if spec.retires is None or spec.retires > (now() + _SOON).date():
         return ()
     return (f"{spec.model} is retired by its provider on {spec.retires.isoformat()}.",)
-
-
-async def _credentials(principal: Principal, provider: str, models: ModelSet) -> Credentials:
-    return Credentials("") if provider == "local" else await models.credentials(principal, provider)
 
 
 def _planned(call: ChatCall, spec: ChatSpec, models: ModelSet) -> Plan:

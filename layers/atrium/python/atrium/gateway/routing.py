@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from atrium.gateway.circuits import Circuit, Circuits, State
 from atrium.kernel.errors import ProviderError, ProviderRefused, ProviderUnavailable
-from atrium.providers.catalogue import ChatSpec
+from atrium.providers.catalogue import ChatSpec, EmbeddingSpec
 from atrium.providers.credentials import Credentials
 
 _log: Final = logging.getLogger(__name__)
@@ -28,16 +28,20 @@ AttemptOutcome = Literal["ok", "unavailable", "timeout", "refused", "failed", "c
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate[S: (ChatSpec, EmbeddingSpec) = ChatSpec]:
     """A model to ask, and the key to ask with."""
 
-    spec: ChatSpec
+    spec: S
     credentials: Credentials
+    own_key: bool = False  # it is the tenant's own
 
     @property
     def provider(self) -> str:
         """Its provider's name."""
         return self.spec.model.partition("/")[0]
+
+
+AnyCandidate = Candidate[ChatSpec] | Candidate[EmbeddingSpec]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,11 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Routed[T]:
+class Routed[T, S: (ChatSpec, EmbeddingSpec) = ChatSpec]:
     """What the `candidate` that answered gave, and everything that was tried, the successful attempt last."""
 
     value: T
-    candidate: Candidate
+    candidate: Candidate[S]
     attempts: tuple[Attempt, ...]
 
 
@@ -100,14 +104,14 @@ class Router:
         """The moment on the clock that deadlines are on."""
         return self._clock()
 
-    async def first[T](
+    async def first[T, S: (ChatSpec, EmbeddingSpec)](
         self,
-        candidates: Sequence[Candidate],
-        attempt: Callable[[Candidate], Awaitable[T]],
+        candidates: Sequence[Candidate[S]],
+        attempt: Callable[[Candidate[S]], Awaitable[T]],
         *,
         deadline: float,
         earlier: Sequence[Attempt] = (),
-    ) -> Routed[T]:
+    ) -> Routed[T, S]:
         """The first answer, in the candidates' order, before `deadline` on this router's clock.
 
         `ProviderUnavailable` is retried where it was, then passed on to the next; any other `ProviderError` is passed on at once.
@@ -126,8 +130,13 @@ class Router:
         error.attempts = _json(tried)
         raise error
 
-    async def _try[T](
-        self, candidate: Candidate, attempt: Callable[[Candidate], Awaitable[T]], deadline: float, others: int, trial: _Trial
+    async def _try[T, S: (ChatSpec, EmbeddingSpec)](
+        self,
+        candidate: Candidate[S],
+        attempt: Callable[[Candidate[S]], Awaitable[T]],
+        deadline: float,
+        others: int,
+        trial: _Trial,
     ) -> tuple[T] | None:
         """The answer in a tuple, or None with `trial.error` set."""
         circuit = self._circuits.of((candidate.spec.model, candidate.credentials))
@@ -169,7 +178,7 @@ class Router:
             circuit.succeeded()
 
     def _note(
-        self, outcome: AttemptOutcome, failure: ProviderError | None, began: float, candidate: Candidate, trial: _Trial
+        self, outcome: AttemptOutcome, failure: ProviderError | None, began: float, candidate: AnyCandidate, trial: _Trial
     ) -> None:
         spent = round((self._clock() - began) * 1000)
         status, detail = getattr(failure, "status", None), failure.detail if failure else ""
@@ -187,7 +196,7 @@ class Router:
             wait = max(wait, failure.retry_after)
         return wait if self._clock() + wait < deadline else None
 
-    def _leave_alone(self, candidate: Candidate, circuit: Circuit, trial: _Trial) -> None:
+    def _leave_alone(self, candidate: AnyCandidate, circuit: Circuit, trial: _Trial) -> None:
         rest = circuit.seconds_left(self._clock())
         detail = f"{candidate.spec.model} has been failing and is asked again in {rest:.0f} s."
         trial.attempts.append(Attempt(candidate.provider, candidate.spec.model, "circuit_open", detail=detail))
@@ -200,7 +209,9 @@ class _Late(ProviderUnavailable):
     """The attempt's time is over: another would have none."""
 
 
-async def _within[T](seconds: float, candidate: Candidate, attempt: Callable[[Candidate], Awaitable[T]]) -> T:
+async def _within[T, S: (ChatSpec, EmbeddingSpec)](
+    seconds: float, candidate: Candidate[S], attempt: Callable[[Candidate[S]], Awaitable[T]]
+) -> T:
     timer = asyncio.timeout(max(seconds, 0))
     try:
         async with timer:

@@ -1,0 +1,139 @@
+"""One chat, from the candidates to the end of the answer: asked, told, and settled whatever becomes of it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Final
+
+from atrium.gateway.metering import Meter, Produced
+from atrium.gateway.models import Answered, ChatCall, GatewayEvent
+from atrium.gateway.preparing import Prepared, request_for, retirement
+from atrium.gateway.routing import Attempt, Candidate, Routed, Router
+from atrium.kernel.errors import AtriumError, ProviderError, ProviderUnavailable
+from atrium.ledger.models import Outcome
+from atrium.providers.base import ChatEvent, ChatModel, Completed, Partial, Usage
+
+ModelOf = Callable[[Candidate], Awaitable[ChatModel]]
+_UNCOUNTED: Final = "The provider told no usage: the tokens are counted here."
+_SPENT: Final = "The answer ends where the budget does."
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An answer that has begun."""
+
+    first: ChatEvent
+    rest: AsyncGenerator[ChatEvent]
+    ignored: tuple[str, ...]
+
+
+class Asking:
+    """The way of one reserved call. `model_of` gives the adapter that speaks for a candidate."""
+
+    def __init__(self, call: ChatCall, prepared: Prepared, meter: Meter, router: Router, model_of: ModelOf) -> None:
+        self._call = call
+        self._prepared = prepared
+        self._meter = meter
+        self._router = router
+        self._model_of = model_of
+        self._deadline = router.now + call.timeout
+        self._produced = Produced()
+        # Whoever was asked last: what was produced when the client left was produced by them.
+        self._asked: Candidate | None = None
+
+    async def events(self) -> AsyncGenerator[GatewayEvent]:
+        """The answer as it comes, then `Answered`, which is settled before it is told.
+
+        A provider's error in the middle has `attempts` too. Closing this in the middle cancels the provider's call and settles
+        what was produced.
+        """
+        attempts: tuple[Attempt, ...] = ()
+        try:
+            routed = await self._router.first(
+                self._prepared.candidates, self._open, deadline=self._deadline, earlier=self._prepared.earlier
+            )
+            attempts = routed.attempts
+            async with aclosing(routed.value.rest), aclosing(self._told(routed)) as told:
+                async for event in told:
+                    yield event
+        except AtriumError as error:
+            await self._failed(error, attempts)
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            await self._settle(Outcome.CANCELLED, attempts)
+            raise
+        except BaseException:
+            # A fault of ours: what was produced was produced all the same.
+            await self._settle(Outcome.CUT, attempts)
+            raise
+
+    async def _open(self, candidate: Candidate) -> _Opened:
+        self._asked = candidate
+        most = self._prepared.plan_of(candidate).affordable(self._meter.reservation.bound)
+        request = request_for(self._call, candidate, most, self._deadline - self._router.now)
+        model = await self._model_of(candidate)
+        stream = model.stream(request)
+        try:
+            first = await anext(stream)
+        except StopAsyncIteration:
+            raise ProviderUnavailable(f"The answer of {candidate.spec.model} broke off.") from None
+        except BaseException:
+            await stream.aclose()
+            raise
+        return _Opened(first, stream, model.ignores(request) if isinstance(model, Partial) else ())
+
+    async def _told(self, routed: Routed[_Opened]) -> AsyncGenerator[GatewayEvent]:
+        event: ChatEvent | None = routed.value.first
+        while event is not None:
+            if isinstance(event, Completed):
+                yield await self._answered(routed, event)
+                return
+            self._produced.take(event)
+            yield event
+            event = await anext(routed.value.rest, None)
+        raise ProviderUnavailable(f"The answer of {routed.candidate.spec.model} broke off.")
+
+    async def _answered(self, routed: Routed[_Opened], completed: Completed) -> Answered:
+        spec, plan = routed.candidate.spec, self._prepared.plan_of(routed.candidate)
+        usage = completed.usage if completed.counted else self._produced.usage(plan.input_tokens)
+        cost, attempts = spec.price.cost(usage), tuple(each.to_json() for each in routed.attempts)
+        await self._meter.settle(Outcome.OK, spec.model, cost=cost, usage=usage, counted=completed.counted, attempts=attempts)
+        ignored = tuple(f"{spec.model} is not told {name}." for name in routed.value.ignored)
+        short = completed.finish_reason == "length" and plan.affordable(self._meter.reservation.bound) < plan.max_tokens
+        own = (*([] if completed.counted else [_UNCOUNTED]), *([_SPENT] if short else []))
+        return Answered(
+            self._meter.reservation.id,
+            spec.model,
+            self._produced.message,
+            completed.finish_reason,
+            usage,
+            cost,
+            attempts,
+            counted=completed.counted,
+            warnings=(*self._call.warnings, *retirement(spec), *ignored, *own),
+        )
+
+    async def _failed(self, error: AtriumError, attempts: tuple[Attempt, ...]) -> None:
+        """Nobody answered, or an answer broke off: then what it came to was produced."""
+        if not attempts:
+            tried = error.attempts if isinstance(error, ProviderError) else ()
+            model = self._asked.spec.model if self._asked else self._prepared.plans[0].spec.model
+            await self._meter.settle(Outcome.FAILED, model, attempts=tuple(tried))
+            return
+        if isinstance(error, ProviderError):
+            cut = replace(attempts[-1], outcome="failed", detail=error.detail)
+            attempts = (*attempts[:-1], cut)
+            error.attempts = tuple(each.to_json() for each in attempts)
+        await self._settle(Outcome.CUT, attempts)
+
+    async def _settle(self, outcome: Outcome, attempts: tuple[Attempt, ...]) -> None:
+        """What was produced, as we count it; the provider has read the question, if it was asked."""
+        if self._asked is None:
+            await self._meter.settle(outcome, self._prepared.plans[0].spec.model)
+            return
+        plan = self._prepared.plan_of(self._asked)
+        usage: Usage = self._produced.usage(plan.input_tokens)
+        told = tuple(each.to_json() for each in attempts)
+        cost = plan.spec.price.cost(usage)
+        await self._meter.settle(outcome, plan.spec.model, cost=cost, usage=usage, counted=False, attempts=told)

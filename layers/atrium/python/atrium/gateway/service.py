@@ -1,0 +1,134 @@
+"""Every model behind one door: routed, metered, and answered from what was kept where a request asks for it."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import Final, Literal, Protocol
+
+from atrium.db import Database
+from atrium.gateway.adapters import Adapters, Platform
+from atrium.gateway.asking import Asking
+from atrium.gateway.cache import AnswerCache, Kept
+from atrium.gateway.embedding import Embedding
+from atrium.gateway.metered import MeteredChat, MeteredEmbedder
+from atrium.gateway.metering import Ledger, Meter, spend_of
+from atrium.gateway.models import Answered, ChatCall, Embedded, GatewayEvent, Purpose
+from atrium.gateway.preparing import Available, ModelSet, Prepared, prepare
+from atrium.gateway.routing import Candidate, Router
+from atrium.gateway.tenant_models import TenantModels
+from atrium.kernel.errors import ProviderError
+from atrium.kernel.principal import Principal
+from atrium.ledger.models import Kind, Outcome, Settlement
+from atrium.providers.base import ChatModel, Embedder, TextDelta, ToolCallDelta
+
+# A call that was not settled so long after its time is of a process that died.
+_GRACE: Final = 60.0
+
+
+class Parts(Platform, Protocol):
+    """What the gateway is built from; `atrium.runtime.Runtime` is one."""
+
+    @property
+    def database(self) -> Database:
+        """Tenant transactions."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where money is kept."""
+        ...
+
+    @property
+    def tenant_models(self) -> TenantModels:
+        """What models each tenant has."""
+        ...
+
+
+class GatewayService:
+    """One per process: it knows which models have been failing. `router` is a parameter so that tests need not wait."""
+
+    def __init__(self, parts: Parts, router: Router | None = None) -> None:
+        self.ledger = parts.ledger
+        self._tenant_models = parts.tenant_models
+        self.router = router or Router()
+        self.adapters = Adapters(parts)
+        self._cache = AnswerCache(parts.database)
+
+    async def models_of(self, principal: Principal) -> ModelSet:
+        """The models that the principal's tenant has, and its keys."""
+        return Available(self._tenant_models, await self._tenant_models.of(principal))
+
+    async def chat(self, principal: Principal, call: ChatCall) -> AsyncGenerator[GatewayEvent]:
+        """The answer as it comes, then `Answered`, exactly once and last. Closing it cancels and settles.
+
+        Errors: UnknownModel, InvalidInput, ContextTooLong, BudgetExceeded, ProviderNotConfigured, ProviderError with `attempts`.
+        """
+        prepared = await prepare(principal, call, await self.models_of(principal))
+        names = tuple(each.spec.model for each in prepared.candidates)
+        kept = await self._cache.find(principal, call, names) if call.cache_seconds else None
+        if kept is not None:
+            for event in await self._replayed(principal, call, kept):
+                yield event
+            return
+        async with aclosing(await self._asked(principal, call, prepared)) as events:
+            async for event in events:
+                if isinstance(event, Answered) and call.cache_seconds:
+                    await self._cache.keep(principal, call, names, event)
+                yield event
+
+    async def answer(self, principal: Principal, call: ChatCall) -> Answered:
+        """The same, only its end."""
+        async with aclosing(self.chat(principal, call)) as events:
+            async for event in events:
+                if isinstance(event, Answered):
+                    return event
+        raise ProviderError("The model's answer did not come to an end.")
+
+    async def embed(
+        self, principal: Principal, model: str, texts: Sequence[str], kind: Literal["document", "query"], purpose: Purpose
+    ) -> Embedded:
+        """Vectors of texts, metered. Errors as `chat`'s."""
+        return await (await self._embedding(principal, purpose)).embed(model, texts, kind)
+
+    async def chat_model(self, principal: Principal, model: str, purpose: Purpose) -> ChatModel:
+        """A chat model for another feature: each of its answers is routed and metered for the principal."""
+        return MeteredChat(partial(self.chat, principal), model, purpose)
+
+    async def embedder(self, principal: Principal, model: str, purpose: Purpose) -> Embedder:
+        """An embedding model for another feature: each of its calls is routed and metered for the principal."""
+        embedding = await self._embedding(principal, purpose)
+        return MeteredEmbedder(await embedding.adapter(model), model, embedding)
+
+    async def record_pages(self, principal: Principal, model: str, pages: int, purpose: Purpose) -> None:
+        """Pages that were read by OCR, on machines of our own, so at no price."""
+        spend = spend_of(Kind.OCR, model, purpose, 0)
+        await self.ledger.record(principal, spend, Settlement(Outcome.OK, 0, model, units=pages))
+
+    async def close(self) -> None:
+        """Close what was opened for tenants' own keys."""
+        await self.adapters.close()
+
+    async def _asked(self, principal: Principal, call: ChatCall, prepared: Prepared) -> AsyncGenerator[GatewayEvent]:
+        first = prepared.candidates[0].spec.model
+        spend = spend_of(Kind.CHAT, first, call.purpose, prepared.bound, least=prepared.least, seconds=call.timeout + _GRACE)
+        reservation = await self.ledger.reserve(principal, spend)
+        meter = Meter(self.ledger, principal, reservation)
+        return Asking(call, prepared, meter, self.router, self.speaker).events()
+
+    async def speaker(self, candidate: Candidate) -> ChatModel:
+        """The adapter that speaks to a candidate, with its key."""
+        return await self.adapters.chat(candidate.spec.model, candidate.credentials if candidate.own_key else None)
+
+    async def _replayed(self, principal: Principal, call: ChatCall, kept: Kept) -> list[GatewayEvent]:
+        """A kept answer in the shape of a new one. The ledger shows it too, at no cost."""
+        spend = spend_of(Kind.CHAT, kept.model, call.purpose, 0)
+        tried = ({"provider": kept.model.partition("/")[0], "model": kept.model, "outcome": "kept"},)
+        await self.ledger.record(principal, spend, Settlement(Outcome.OK, 0, kept.model, attempts=tried))
+        message = kept.message
+        events: list[GatewayEvent] = [TextDelta(message.text)] if message.text else []
+        events += [ToolCallDelta(at, each.id, each.name, each.arguments) for at, each in enumerate(message.tool_calls)]
+        return [*events, Answered(spend.id, kept.model, message, kept.finish_reason, kept.usage, 0, (), cached=True)]
+
+    async def _embedding(self, principal: Principal, purpose: Purpose) -> Embedding:
+        models = await self.models_of(principal)
+        return Embedding(self.ledger, self.router, self.adapters, models, principal, purpose)
