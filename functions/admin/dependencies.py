@@ -1,15 +1,30 @@
 """What the routes work with."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 from fastapi import Depends, Query, Request
+from pydantic import AwareDatetime, BeforeValidator
 
 from atrium.audit.models import AuditFilter, Link
 from atrium.audit.reading import AuditService
 from atrium.kernel.principal import Principal
 from atrium.tenancy.permissions import Permission
 from atrium.web.auth import require
-from atrium.web.schemas import PlainText, Timestamp
+from atrium.web.schemas import PlainText
+
+_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+
+
+def _spelt(value: object) -> object:
+    # The parser below also reads seconds since 1970.
+    if isinstance(value, str) and not _RFC3339.fullmatch(value):
+        raise ValueError("must be a date and time with an offset, 2026-11-20T09:52:10Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_spelt)]
+"""A moment in a query: RFC 3339 with any offset."""
 
 
 async def audit_service(request: Request) -> AuditService:
@@ -25,8 +40,8 @@ async def audit_filter(
     actor: Annotated[PlainText | None, Query(max_length=200, description="`user:<id>`, `api_key:<id>`.")] = None,
     target: Annotated[PlainText | None, Query(max_length=2000, description="`document:<id>`.")] = None,
     request_id: Annotated[PlainText | None, Query(max_length=200, description="A response's `X-Request-Id`.")] = None,
-    since: Annotated[Timestamp | None, Query(alias="from", description="Not before this moment.")] = None,
-    until: Annotated[Timestamp | None, Query(alias="to", description="Before this moment.")] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="Not before this moment.")] = None,
+    until: Annotated[Moment | None, Query(alias="to", description="Before this moment.")] = None,
 ) -> AuditFilter:
     """What the log is narrowed to."""
     return AuditFilter(action, actor, target, request_id, since, until)
