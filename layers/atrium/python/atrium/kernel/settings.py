@@ -73,6 +73,8 @@ class Settings(BaseModel):
 
     upload_limit: int = Field(default=4 * 1024 * 1024, ge=1)
     body_limit: int = Field(default=1024 * 1024, ge=1)
+    # Chats carry pictures and files.
+    chat_body_limit: int = Field(default=6 * 1024 * 1024, ge=1)
     document_limit: int = Field(default=100 * 1024 * 1024, ge=1)
     # How many of one tenant's documents are processed at once; the others wait their turn.
     ingest_in_flight: int = Field(default=16, ge=1)
