@@ -40,6 +40,7 @@ class Asked:
     """A chat that was read. `request` is set where its model is on another wire; `ignored` is what that has no words for."""
 
     body: Mapping[str, Any]
+    models: ModelSet
     candidate: Candidate
     plan: Plan
     stream: bool
@@ -66,7 +67,6 @@ class Call:
     """A chat with its reservation. `heartbeat`: seconds of silence before a ping."""
 
     principal: Principal
-    models: ModelSet
     asked: Asked
     reservation: Reservation
     heartbeat: float = 15.0
@@ -134,8 +134,9 @@ async def plan_chat(principal: Principal, models: ModelSet, body: Mapping[str, A
     if not speaks_openai(spec):
         return await _translated(principal, models, body, spec, limit, stream=stream, wants_usage=wants_usage)
     planned = plan(spec, count_body({**body, "model": spec.model}), limit)
-    candidate = Candidate(spec, await models.credentials(principal, spec.model.partition("/")[0]))
-    return Asked(body, candidate, planned, stream, wants_usage, answers=body.get("n") or 1)
+    provider = spec.model.partition("/")[0]
+    candidate = Candidate(spec, await models.credentials(principal, provider), own_key=models.owns_key(provider))
+    return Asked(body, models, candidate, planned, stream, wants_usage, answers=body.get("n") or 1)
 
 
 async def _translated(
@@ -152,7 +153,7 @@ async def _translated(
     request = openai_shape.chat_request(body, model=name, max_tokens=limit or spec.max_output, timeout=SECONDS)
     prepared = await prepare(principal, ChatCall((spec.model,), request, Purpose(FEATURE), limit), models)
     ignored = tuple(openai_shape.ignored(body))
-    return Asked(body, prepared.candidates[0], prepared.plans[0], stream, wants_usage, request=request, ignored=ignored)
+    return Asked(body, models, prepared.candidates[0], prepared.plans[0], stream, wants_usage, request=request, ignored=ignored)
 
 
 class Relay:
@@ -237,7 +238,7 @@ class Relay:
         try:
             return await ask(candidate.credentials)
         except KeyRefused:
-            fresh = await call.models.credentials(call.principal, candidate.provider, refresh=True)
+            fresh = await call.asked.models.credentials(call.principal, candidate.provider, refresh=True)
             if fresh == candidate.credentials:
                 raise
             return await ask(fresh)

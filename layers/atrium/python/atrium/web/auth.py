@@ -5,7 +5,6 @@ says in its signature what it needs and OpenAPI can tell.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, params
@@ -13,6 +12,7 @@ from fastapi.dependencies.models import Dependant
 
 from atrium.kernel.errors import Unauthenticated
 from atrium.kernel.principal import Principal
+from atrium.ledger.models import Spend
 from atrium.tenancy.admission import Admission
 from atrium.tenancy.keys import PREFIX
 from atrium.tenancy.models import Admitted, Caller
@@ -86,20 +86,15 @@ def need_of(dependant: Dependant) -> Need:
     return Need(bool(permissions) or current_principal in calls or current_admission in calls, permissions)
 
 
-async def authenticate(request: Request) -> Admitted:
+async def authenticate(request: Request, spend: Spend | None = None) -> Admitted:
     """Admit the request by `X-API-Key`, or by `Authorization: Bearer` with a key or an access token.
 
-    Errors: Unauthenticated, RateLimited, Unavailable. The outcome is in `request.state` for the rest of the request.
+    `spend`: what it is going to cost, reserved in the same call. Errors: Unauthenticated, RateLimited, Unavailable,
+    BudgetExceeded. The outcome is in `request.state` for the rest of the request.
     """
-    admission = admission_of(request)
-    key, bearer = api_key_of(request), _bearer(request)
-    if key is not None:
-        admit = partial(admission.by_api_key, key)
-    elif bearer is None:
-        raise Unauthenticated
-    else:
-        admit = partial(admission.by_api_key if bearer.startswith(PREFIX) else admission.by_access_token, bearer)
-    admitted = await admit(caller_of(request))
+    admission, text = admission_of(request), credentials_of(request)
+    by_key = api_key_of(request) is not None or text.startswith(PREFIX)
+    admitted = await (admission.by_api_key if by_key else admission.by_access_token)(text, caller_of(request), spend)
     request.state.admitted = admitted
     request.state.principal = admitted.principal
     request.state.rate = admitted.rate
@@ -119,6 +114,15 @@ def caller_of(request: Request) -> Caller:
     """Where the request comes from, as the gateway saw it; whoever takes its public tokens notes there what is left."""
     caller: Caller = request.state.caller
     return caller
+
+
+def credentials_of(request: Request) -> str:
+    """The API key or access token that the request is to be admitted by. Unauthenticated when it has neither."""
+    key = api_key_of(request)
+    text = _bearer(request) if key is None else key
+    if text is None:
+        raise Unauthenticated
+    return text
 
 
 def api_key_of(request: Request) -> str | None:

@@ -1,7 +1,8 @@
 """Work that is only worth doing while its client waits."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -27,3 +28,32 @@ async def while_connected[Result](request: Request, work: Coroutine[Any, Any, Re
 async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+@asynccontextmanager
+async def left_cancels(request: Request) -> AsyncIterator[None]:
+    """The same for a block of the current task: when the client leaves first, it is cancelled and ClientDisconnect raised."""
+    task, left = asyncio.current_task(), False
+    assert task is not None
+
+    def cancel(watcher: asyncio.Future[None]) -> None:
+        nonlocal left
+        if not watcher.cancelled():
+            left = True
+            task.cancel()
+
+    watcher = asyncio.ensure_future(_disconnected(request))
+    watcher.add_done_callback(cancel)
+    try:
+        yield
+    except asyncio.CancelledError:
+        # Somebody else may cancel the task too; that goes on to them.
+        if left and task.uncancel() == 0:
+            raise ClientDisconnect from None
+        raise
+    else:
+        if left:
+            task.uncancel()
+    finally:
+        watcher.remove_done_callback(cancel)
+        watcher.cancel()

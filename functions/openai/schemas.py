@@ -1,0 +1,63 @@
+"""What OpenAPI says of the raw routes: the part that is looked at here. OpenAI's own specification has the rest."""
+
+from typing import Any, Final
+
+_OBJECT: Final[dict[str, Any]] = {"type": "object"}
+_COUNT: Final[dict[str, Any]] = {"type": ["integer", "null"], "minimum": 1}
+_USAGE: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["prompt_tokens", "total_tokens"],
+    "properties": {"prompt_tokens": {"type": "integer"}, "total_tokens": {"type": "integer"}},
+}
+
+
+def _operation(body: dict[str, Any], answer: dict[str, Any], **more: Any) -> dict[str, Any]:  # noqa: ANN401  OpenAPI's own
+    content: dict[str, Any] = {"application/json": {"schema": answer}, **more}
+    return {
+        "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}},
+        "responses": {200: {"description": "As OpenAI answers.", "content": content}},
+    }
+
+
+CHAT: Final = _operation(
+    {
+        "type": "object",
+        "title": "ChatCompletionRequest",
+        "required": ["model", "messages"],
+        "properties": {
+            "model": {"type": "string", "minLength": 1, "description": "An id of GET /v1/models, or a provider's own name."},
+            "messages": {
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "type": "object",
+                    "required": ["role", "content"],
+                    "properties": {
+                        "role": {"type": "string"},
+                        "content": {"type": ["string", "array", "null"], "items": _OBJECT},
+                    },
+                },
+            },
+            "stream": {"type": ["boolean", "null"]},
+            "stream_options": {"type": ["object", "null"]},
+            "max_tokens": _COUNT,
+            "max_completion_tokens": _COUNT,
+            "n": {**_COUNT, "maximum": 128},
+            "tools": {"type": ["array", "null"], "items": _OBJECT},
+        },
+        "additionalProperties": True,
+    },
+    {
+        "type": "object",
+        "required": ["id", "object", "created", "model", "choices"],
+        "properties": {
+            "id": {"type": "string"},
+            "object": {"type": "string", "enum": ["chat.completion"]},
+            "created": {"type": "integer"},
+            "model": {"type": "string"},
+            "choices": {"type": "array", "items": _OBJECT},
+            "usage": _USAGE,
+        },
+    },
+    **{"text/event-stream": {"schema": {"type": "string", "description": "Frames of chat.completion.chunk, then [DONE]."}}},
+)
