@@ -235,7 +235,7 @@ class TestPower:
         await join(http, session, "bob@example.com", "admin")
         admin = (await invite(http, session, "carol@example.com", role="admin")).json()["id"]
         viewer = (await join(http, session, "dan@example.com", "viewer"))["user"]["id"]
-        scopes = ["users:manage", "documents:read", "rag:query"]
+        scopes = ["users:manage", "documents:read", "rag:query", "prompts:read"]
         key = {"X-API-Key": (await make_key(http, session, role="admin", scopes=scopes))["key"]}
         for stronger in (session["user"]["id"], admin):
             for body in ({"disabled": True}, {"role": "viewer"}):

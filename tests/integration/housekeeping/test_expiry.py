@@ -93,7 +93,7 @@ async def test_everything_else_goes_when_its_time_is_over(
     await admin_connection.execute("INSERT INTO atrium.rate_buckets VALUES ('old', 1, %s), ('new', 1, now())", [past])
     assert await expired(housekeeping) == {
         "refresh_tokens": 0, "idempotency_keys": 1, "rate_buckets": 1, "invitations": 1, "password_resets": 1,
-        "api_keys": 2, "outbox": 1, "kept_answers": 1,
+        "api_keys": 2, "outbox": 1, "kept_answers": 1, "usage_daily": 0,
     }  # fmt: skip
     assert await rows.count("outbox") == 2
     assert await rows.count("api_keys") == 1

@@ -10,7 +10,7 @@ LABELS = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size
 VALUES = st.integers(0, 2**52).map(float) | st.floats(0, 1e12, allow_nan=False)
 
 
-@given(st.dictionaries(LABELS, VALUES, max_size=5), LABELS)
+@given(st.dictionaries(LABELS, VALUES, max_size=5), LABELS.map(str.strip))
 def test_what_is_written_is_read_back(values: dict[str, float], words: str) -> None:
     samples = tuple(Sample(value, {"kind": label}) for label, value in values.items())
     text = render([Family("atrium_things_bytes", words, samples, unit="bytes")])

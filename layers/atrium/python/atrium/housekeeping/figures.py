@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from atrium import __version__
 from atrium.db import Database
 from atrium.housekeeping import repository
 from atrium.housekeeping.openmetrics import Family, Sample, render
+from atrium.ledger import repository as ledger
+from atrium.ledger.models import dollars
 from atrium.ports.queue import Queue
 
 # Seconds for which the numbers are told again: several scrapers cost what one does.
@@ -24,7 +26,20 @@ _FAMILIES: Final = {
     "outbox_oldest": ("atrium_outbox_oldest_seconds", "Age of the oldest of those.", "seconds", ""),
     "erasures_open": ("atrium_erasures_open", "Tenants whose erasure is not over.", "", ""),
     "database_size": ("atrium_database_size_bytes", "Size of the database.", "bytes", ""),
+    "ledger_open": (
+        "atrium_metered_calls_open",
+        "Metered calls that are not settled: under way, or past their time without anybody having come back.",
+        "",
+        "state",
+    ),
 }
+# What calls came to since the deployment began: name, help, unit, the columns that are counted by their name in the output.
+_COUNTERS: Final = (
+    ("atrium_usage_calls", "Metered calls, all tenants together.", "", {"calls": ""}),
+    ("atrium_usage_tokens", "Tokens of metered calls; cached ones are also input.", "",
+     {"input_tokens": "input", "output_tokens": "output", "cached_tokens": "cached"}),
+    ("atrium_usage_cost_dollars", "What metered calls cost, in US dollars.", "dollars", {"cost": ""}),
+)  # fmt: skip
 
 
 class Figures:
@@ -41,16 +56,24 @@ class Figures:
         """OpenMetrics text, at most five seconds old. `Unavailable` when the database or a queue does not answer."""
         async with self._lock:
             if self._known is None or self._clock() - self._known[0] >= _KEPT:
-                text = render([*await self._platform(), await self._depths(), _build()])
+                text = render([*await self._platform(), *await self._usage(), await self._depths(), _build()])
                 self._known = (self._clock(), text)
             return self._known[1]
 
     async def _platform(self) -> list[Family]:
         found: dict[str, list[Sample]] = {name: [] for name in _FAMILIES}
-        for name, label, value in await repository.platform_figures(self._database):
+        figures = [*await repository.platform_figures(self._database), *await ledger.ledger_figures(self._database)]
+        for name, label, value in figures:
             label_name = _FAMILIES[name][3]
             found[name].append(Sample(value, {label_name: label} if label_name else {}))
         return [Family(name, text, tuple(found[key]), unit) for key, (name, text, unit, _) in _FAMILIES.items()]
+
+    async def _usage(self) -> list[Family]:
+        rows = await ledger.usage_figures(self._database)
+        return [
+            Family(name, text, tuple(_counted(row, columns) for row in rows for columns in columns_of.items()), unit, "counter")
+            for name, text, unit, columns_of in _COUNTERS
+        ]
 
     async def _depths(self) -> Family:
         depths = await asyncio.gather(*(queue.depth() for queue in self._queues.values()))
@@ -60,6 +83,12 @@ class Figures:
             for state, count in (("waiting", depth.waiting), ("in_flight", depth.in_flight), ("delayed", depth.delayed))
         ]
         return Family("atrium_queue_messages", "Messages on a queue, about.", tuple(samples))
+
+
+def _counted(row: Mapping[str, Any], column: tuple[str, str]) -> Sample:
+    name, kind = column
+    labels = {label: row[label] for label in ("provider", "model", "feature")} | ({"type": kind} if kind else {})
+    return Sample(dollars(row[name]) if name == "cost" else row[name], labels)
 
 
 def _build() -> Family:

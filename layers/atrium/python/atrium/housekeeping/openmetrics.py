@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 CONTENT_TYPE: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+# What the name of a sample has beside its family's.
+_SUFFIXES: Final = {"gauge": "", "counter": "_total", "info": "_info"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Family:
     help: str
     samples: tuple[Sample, ...]
     unit: str = ""
-    type: Literal["gauge", "info"] = "gauge"
+    type: Literal["gauge", "counter", "info"] = "gauge"
 
 
 def render(families: Iterable[Family]) -> str:
@@ -36,7 +38,7 @@ def _lines(family: Family) -> Iterable[str]:
     if family.unit:
         yield f"# UNIT {family.name} {family.unit}\n"
     yield f"# HELP {family.name} {_escaped(family.help)}\n"
-    suffix = "_info" if family.type == "info" else ""
+    suffix = _SUFFIXES[family.type]
     for sample in family.samples:
         labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in sample.labels.items())
         yield f"{family.name}{suffix}{f'{{{labels}}}' if labels else ''} {_number(sample.value)}\n"

@@ -11,10 +11,12 @@ from atrium.housekeeping import repository
 from atrium.housekeeping.erasing import erase
 from atrium.housekeeping.expiry import expire
 from atrium.housekeeping.sealing import seal_logs
+from atrium.housekeeping.settling import settle_unknown
 from atrium.housekeeping.sweeping import Sweep
 from atrium.kernel.budget import Budget
 from atrium.kernel.errors import InvalidInput
 from atrium.kernel.settings import Settings
+from atrium.ledger import repository as ledger
 from atrium.ports.storage import ObjectStorage
 from atrium.ports.workflow import Workflow
 from atrium.tenancy.erasure import ErasureService
@@ -65,13 +67,14 @@ class HousekeepingService:
 
     def __init__(self, parts: Parts) -> None:
         self._relay = parts.relay_database
+        self._database = parts.database
         self._erasing = ErasureService(parts.database, parts.storage)
         upkeep = Upkeep(parts.database, parts.storage, parts.pipeline, parts.settings)
         self._sweep = Sweep(self._relay, parts.database, parts.storage, upkeep)
         self._verbs: dict[Task, Callable[[Budget], Awaitable[dict[str, int]]]] = {
             Task.ERASE: lambda budget: erase(self._relay, self._erasing, budget),
             Task.SWEEP: self._swept,
-            Task.EXPIRE: lambda budget: expire(self._relay, budget),
+            Task.EXPIRE: self._expired,
             Task.SEAL: lambda budget: seal_logs(self._relay, parts.database, budget),
         }
 
@@ -88,11 +91,15 @@ class HousekeepingService:
         return report
 
     async def _swept(self, budget: Budget) -> dict[str, int]:
-        report = await self._sweep.run(budget)
+        settled = await settle_unknown(self._relay, self._database, budget)
+        report = await self._sweep.run(budget) | ({"settled": settled} if settled else {})
         # An alarm reads this number from the log: see infra/monitoring.py.
         seconds = await repository.oldest_unfinished(self._relay)
         _log.info("unfinished", extra={"oldest_unfinished_seconds": round(seconds)})
         return report
+
+    async def _expired(self, budget: Budget) -> dict[str, int]:
+        return await expire(self._relay, budget) | {"usage_daily": await ledger.fold_usage(self._database)}
 
 
 def _named(name: str) -> list[Task]:

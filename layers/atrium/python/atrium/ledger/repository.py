@@ -67,11 +67,12 @@ async def usage(tx: Transaction, group_by: GroupBy, period: Period, most: int) -
     return [Usage.from_row(row) for row in rows]
 
 
-async def limits(tx: Transaction, after: tuple[bool, UUID, str] | None, rows: int) -> list[Limit]:
+async def limits(tx: Transaction, after: tuple[Any, ...] | None, rows: int) -> list[Limit]:
     """A page of the tenant's limits; `after` is `(scope is not the tenant, id, origin)` of the last one seen."""
     others, after_id, origin = after or (None, None, None)
+    place = None if others is None else bool(others)
     found = await tx.fetch_all(
-        _queries.limits, scope_id=None, after_others=others, after_id=after_id, after_origin=origin, rows=rows
+        _queries.limits, scope_id=None, after_others=place, after_id=after_id, after_origin=origin, rows=rows
     )
     return [Limit.from_row(row) for row in found]
 

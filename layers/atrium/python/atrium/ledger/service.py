@@ -1,7 +1,7 @@
 """The verbs of money: reserve before a call goes out, settle after, and look at what was spent."""
 
 import logging
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from atrium.audit import record as audit
@@ -74,7 +74,7 @@ class LedgerService:
         async with self._database.transaction(principal) as tx:
             return await repository.usage(tx, group_by, period, _MOST_GROUPS)
 
-    async def limits(self, principal: Principal, after: tuple[bool, UUID, str] | None, rows: int) -> list[Limit]:
+    async def limits(self, principal: Principal, after: tuple[Any, ...] | None, rows: int) -> list[Limit]:
         """A page of the tenant's limits, the operator's among them; `after` as of `position_of` the last one seen."""
         async with self._database.transaction(principal) as tx:
             return await repository.limits(tx, after, rows)
@@ -106,6 +106,6 @@ class LedgerService:
             raise NotFound("There is no such tenant.")
 
 
-def position_of(limit: Limit) -> tuple[bool, UUID, str]:
+def position_of(limit: Limit) -> tuple[int, UUID, str]:
     """Where a limit stands in the list."""
-    return limit.scope is not Scope.TENANT, limit.id, limit.origin.value
+    return int(limit.scope is not Scope.TENANT), limit.id, limit.origin.value
