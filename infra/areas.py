@@ -56,7 +56,10 @@ AREAS: tuple[Area, ...] = (
     Area("auth", prefixes=("auth", "api-keys", "users", "tenant"), memory=1024),
     Area("documents", prefixes=("documents", "collections")),
     Area("rag", prefixes=("rag", "query"), layers=_MODEL, memory=2048, timeout=900, provider_keys=True, streaming=True),
-    Area("admin", prefixes=("admin",)),
+    # These two tell which providers have a key of the deployment's.
+    Area("openai", roots=("v1",), layers=_MODEL, memory=2048, timeout=900, provider_keys=True, streaming=True),
+    Area("prompts", prefixes=("prompts", "llm-prompts", "llm-defaults"), provider_keys=True),
+    Area("admin", prefixes=("admin",), provider_keys=True),
     Area(
         "system",
         prefixes=("health", "metrics"),

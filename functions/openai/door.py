@@ -77,9 +77,7 @@ class Door:
         reservation = await self._ledger.reserve(principal, planned.spend(request.state.request_id))
         return Entered(principal, planned, reservation)
 
-    async def _at_first[P: Planned](
-        self, request: StrictRequest, plan: Callable[[Principal], Awaitable[P]]
-    ) -> Entered[P]:
+    async def _at_first[P: Planned](self, request: StrictRequest, plan: Callable[[Principal], Awaitable[P]]) -> Entered[P]:
         principal = await self.admit(request)
         return await self.reserve(request, principal, await plan(principal))
 

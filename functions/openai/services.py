@@ -6,7 +6,6 @@ from fastapi import Request
 
 from atrium.gateway.relay import Relay
 from atrium.gateway.service import GatewayService
-from atrium.providers.openai_relay import OpenAIRelay
 from functions.openai.door import Door
 
 
@@ -23,8 +22,7 @@ def services_of(request: Request) -> Services:
     """Of the request's application."""
     state = request.app.state
     if not hasattr(state, "services"):
-        gateway = state.runtime.gateway
-        relay = Relay(gateway.ledger, gateway.router, OpenAIRelay(), gateway.speaker)
-        state.services = Services(Door(gateway.ledger), gateway, relay)
+        runtime = state.runtime
+        state.services = Services(Door(runtime.ledger), runtime.gateway, runtime.relay)
     services: Services = state.services
     return services

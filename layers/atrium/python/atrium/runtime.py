@@ -25,6 +25,7 @@ from atrium.ports.workflow import StepFunctionsWorkflow, Workflow
 from atrium.providers.credentials import Credentials
 
 if TYPE_CHECKING:
+    from atrium.gateway.relay import Relay
     from atrium.gateway.service import GatewayService
     from atrium.gateway.tenant_models import TenantModels
     from atrium.ledger.service import LedgerService
@@ -137,6 +138,14 @@ class Runtime:
 
         return GatewayService(self)
 
+    @cached_property
+    def relay(self) -> "Relay":
+        """The wire path: what is in OpenAI's shape already, to who speaks it."""
+        from atrium.gateway.relay import Relay
+        from atrium.providers.openai_relay import OpenAIRelay
+
+        return Relay(self.gateway, OpenAIRelay())
+
     async def chat_model(self, name: str) -> "ChatModel":
         """The chat model `provider/name`, made once. `UnknownModel` names the nearest."""
         if name not in self._chat_models:
@@ -165,8 +174,8 @@ class Runtime:
         """Close what was opened."""
         for name in {"database", "relay_database"} & self.__dict__.keys():
             await self.__dict__[name].close()
-        if "gateway" in self.__dict__:
-            await self.gateway.close()
+        for name in {"relay", "gateway"} & self.__dict__.keys():
+            await self.__dict__[name].close()
         models = (*self._chat_models.values(), *self._embedders.values())
         if models:
             from atrium.providers.base import Closable

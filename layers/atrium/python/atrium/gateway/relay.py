@@ -14,16 +14,17 @@ from typing import Any, Final
 
 from atrium.gateway import openai_shape
 from atrium.gateway.bounds import Plan, count_body, count_text, plan, uncautious
-from atrium.gateway.metering import Ledger, Meter
+from atrium.gateway.metering import Meter
 from atrium.gateway.models import ChatCall, Purpose
 from atrium.gateway.openai_answers import DONE, Answer, read_usage
 from atrium.gateway.preparing import ModelSet, prepare
 from atrium.gateway.relay_streams import Opened, TranslatedStream, WireStream, written
-from atrium.gateway.routing import Candidate, Routed, Router
+from atrium.gateway.routing import Candidate, Routed
+from atrium.gateway.service import GatewayService
 from atrium.kernel.errors import ProviderError
 from atrium.kernel.principal import Principal
 from atrium.ledger.models import Kind, Outcome, Reservation, Spend
-from atrium.providers.base import ChatModel, ChatRequest, Completed, Partial, Usage
+from atrium.providers.base import ChatRequest, Completed, Partial, Usage
 from atrium.providers.catalogue import ChatSpec, Provider, providers
 from atrium.providers.credentials import Credentials
 from atrium.providers.openai_relay import KeyRefused, OpenAIRelay
@@ -32,7 +33,6 @@ from atrium.providers.openai_relay import KeyRefused, OpenAIRelay
 SECONDS: Final = 590.0
 FEATURE: Final = "openai"
 _CHAT: Final = "chat/completions"
-Adapter = Callable[[Candidate], Awaitable[ChatModel]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +157,17 @@ async def _translated(
 
 
 class Relay:
-    """One per process. `adapter` makes the chat model of a candidate on another wire."""
+    """One per process; shares with the gateway what it knows of models that have been failing."""
 
-    def __init__(self, ledger: Ledger, router: Router, wire: OpenAIRelay, adapter: Adapter) -> None:
-        self._ledger = ledger
-        self._router = router
+    def __init__(self, gateway: GatewayService, wire: OpenAIRelay) -> None:
+        self._ledger = gateway.ledger
+        self._router = gateway.router
+        self._adapter = gateway.speaker
         self._wire = wire
-        self._adapter = adapter
+
+    async def close(self) -> None:
+        """Close idle connections."""
+        await self._wire.close()
 
     async def ignored(self, asked: Asked) -> tuple[str, ...]:
         """The fields, in OpenAI's names, that the model's provider will not be told."""
