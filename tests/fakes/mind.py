@@ -7,7 +7,7 @@ gave; answers JSON of a schema; and says what pictures and files it was shown.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.fakes.wire import Script
@@ -33,6 +33,7 @@ class Asked:
     schema: Mapping[str, Any] | None = None
     pictures: int = 0
     files: int = 0
+    stop: Sequence[str] = ()
 
     @property
     def question(self) -> str:
@@ -53,6 +54,11 @@ class Said:
     text: str = ""
     calls: Sequence[tuple[str, str]] = ()
     refusal: str = ""
+
+    def before(self, stop: Sequence[str]) -> "Said":
+        """The same up to the first of these texts."""
+        first = min((at for each in stop if (at := self.text.find(each)) >= 0), default=len(self.text))
+        return replace(self, text=self.text[:first])
 
     @property
     def words(self) -> list[str]:

@@ -25,6 +25,7 @@ def asked_in_chat(body: Json) -> Asked:
         schema=_schema(body.get("response_format") or {}),
         pictures=sum(part["type"] == "image_url" for part in parts),
         files=sum(part["type"] == "file" for part in parts),
+        stop=[body["stop"]] if isinstance(body.get("stop"), str) else body.get("stop") or (),
     )
 
 

@@ -109,7 +109,9 @@ class OpenAIServer(ScriptedServer):
         if wrong := openai_chat.complaint(body):
             return _refusal(wrong, 400)
         asked = asked_in_chat(body)
-        answer = openai_chat.Answer(body, asked.tokens, self._said(request, script, asked), script, own=self._own)
+        answer = openai_chat.Answer(
+            body, asked.tokens, self._said(request, script, asked).before(asked.stop), script, own=self._own
+        )
         return answer.streamed() if body.get("stream") else answer.whole()
 
     def _responses(self, request: Request, script: Script) -> Reply:

@@ -40,8 +40,10 @@ class Script:
     headers: dict[str, str] = field(default_factory=dict)
     error: dict[str, Any] | None = None
     hang: bool = False
-    # Streams: stop dead after so many frames; put a broken frame, or the wire's error frame, at this place; wait before each.
+    # Streams: stop dead after so many frames, or end well there as if nothing were missing; put a broken frame, or the wire's
+    # error frame, at this place; wait before each.
     cut_after: int | None = None
+    end_after: int | None = None
     malformed_at: int | None = None
     error_at: int | None = None
     frame_delay: float = 0
@@ -109,8 +111,9 @@ class ScriptedServer:
         self.counts = Counts()
         self._known: dict[tuple[str, bytes], Reply] = {}
         self.requests: list[Request] = []
-        # Set when a client left before the end of its answer.
+        # Set when a client left before the end of its answer; when one waits for an answer that never comes.
         self.abandoned = asyncio.Event()
+        self.hanging = asyncio.Event()
         self._scripts: deque[Script] = deque()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -179,6 +182,7 @@ class ScriptedServer:
         if script.delay:
             await asyncio.sleep(script.delay)
         if script.hang:
+            self.hanging.set()
             await reader.read()
             return False
         reply = self._reply(request, script)
@@ -211,7 +215,7 @@ class ScriptedServer:
         writer.write(_head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"} | script.headers))
         if script is self.habit and not script.frame_delay:
             writer.write(b"".join(map(_chunk, reply.frames or ())))
-        elif not await self._one_by_one(reply.frames or (), script, reader, writer):
+        elif not await self._one_by_one((reply.frames or ())[: script.end_after], script, reader, writer):
             return False
         writer.write(b"0\r\n\r\n")
         await writer.drain()

@@ -1,13 +1,27 @@
 """What every `ChatModel` does, whoever is behind it."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from atrium.providers.base import ChatEvent, ChatModel, ChatRequest, Completed, Message, Passage, TextDelta
+from atrium.kernel.errors import ProviderError
+from atrium.providers.base import (
+    ChatEvent,
+    ChatModel,
+    ChatRequest,
+    Completed,
+    Message,
+    Partial,
+    Passage,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+)
+from tests.fakes.wire import ScriptedServer
 
 PASSAGES = (
     Passage(1, "The pump weighs 42 kg. Its casing is made of cast iron."),
@@ -19,20 +33,63 @@ PROMPT = "\n".join([*(f"[{each.marker}] {each.text}" for each in PASSAGES), QUES
 
 @dataclass(frozen=True)
 class Subject:
-    """A model and a request that it can answer from its passages."""
+    """A model and a request that it can answer from its passages; `server` fakes its provider, where it has one."""
 
     model: ChatModel
     request: ChatRequest
+    server: ScriptedServer = field(default_factory=ScriptedServer)
 
     async def events(self, **changes: Any) -> list[ChatEvent]:
         """All that the model says to the request, with some of it changed."""
         return [event async for event in self.model.stream(replace(self.request, **changes))]
 
+    async def asked(self, question: str, **changes: Any) -> "Heard":
+        """What it says to a plain question, or to the `messages` among the changes."""
+        given = {"passages": (), "question": question, "messages": (Message("user", question),)}
+        return Heard.of(await self.events(**(given | changes)))
 
-def subject_of(model: ChatModel, name: str) -> Subject:
+    async def until_it_fails(self, error: type[ProviderError], **changes: Any) -> tuple[list[ChatEvent], ProviderError]:
+        """What the model says before an error of exactly that kind, and the error."""
+        came: list[ChatEvent] = []
+        with pytest.raises(error) as caught:
+            await self._into(came, changes)
+        assert type(caught.value) is error, caught.value
+        return came, caught.value
+
+    async def _into(self, came: list[ChatEvent], changes: dict[str, Any]) -> None:
+        async for event in self.model.stream(replace(self.request, **changes)):
+            came.append(event)  # noqa: PERF401  a comprehension would lose what came before the error
+
+
+@dataclass(frozen=True)
+class Heard:
+    """An answer put together from its events."""
+
+    text: str
+    calls: tuple[ToolCall, ...]
+    end: Completed
+
+    @classmethod
+    def of(cls, events: Sequence[ChatEvent]) -> "Heard":
+        """Only what a reader may rely on: a call begins with its id and name, places count from 0, the end is last."""
+        calls: list[ToolCall] = []
+        for event in events:
+            if isinstance(event, ToolCallDelta):
+                if event.index == len(calls):
+                    assert event.id
+                    assert event.name
+                    calls.append(ToolCall(event.id, event.name, ""))
+                calls[event.index] = replace(calls[event.index], arguments=calls[event.index].arguments + event.arguments)
+        *_, end = events
+        assert isinstance(end, Completed)
+        return cls("".join(each.text for each in events if isinstance(each, TextDelta)), tuple(calls), end)
+
+
+def subject_of(model: ChatModel, name: str, server: ScriptedServer | None = None) -> Subject:
     """A model under the provider's own name for it."""
     messages = (Message("system", "Answer from the passages."), Message("user", PROMPT))
-    return Subject(model, ChatRequest(name, messages, passages=PASSAGES, question=QUESTION, timeout=10))
+    request = ChatRequest(name, messages, temperature=None, passages=PASSAGES, question=QUESTION, timeout=10)
+    return Subject(model, request, server or ScriptedServer())
 
 
 class ChatModelSuite:
@@ -84,3 +141,6 @@ class ChatModelSuite:
     async def test_streams_do_not_mix(self, subject: Subject) -> None:
         one, other = await asyncio.gather(subject.events(), subject.events())
         assert one == other == await subject.events()
+
+    async def test_of_a_plain_request_nothing_is_left_unsaid(self, subject: Subject) -> None:
+        assert not isinstance(subject.model, Partial) or subject.model.ignores(subject.request) == ()

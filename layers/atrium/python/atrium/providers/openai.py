@@ -5,22 +5,23 @@ A model's spec says which of the wire's two forms it is asked in: Chat Completio
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
+from atrium.kernel.errors import ProviderError
 from atrium.providers.base import ChatEvent, ChatRequest, Completed, TextDelta, ToolCallDelta, Usage
-from atrium.providers.catalogue import ChatSpec, Provider, chat_spec
+from atrium.providers.catalogue import Capability, ChatSpec, Provider, chat_spec
 from atrium.providers.credentials import CredentialsSource
 from atrium.providers.openai_connection import CONNECT_TIMEOUT, Connection, translated
-from atrium.providers.openai_frames import FinishReason, as_text, broken_off, counted, following
+from atrium.providers.openai_frames import FinishReason, Frame, as_text, broken_off, counted, following
 from atrium.providers.openai_messages import chat_body, responses_body, unsaid
-from atrium.providers.openai_responses import responses_events
+from atrium.providers.openai_responses import response_events, responses_events
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, AsyncStream, Timeout
-    from openai.types.chat import ChatCompletionChunk
-    from openai.types.chat.chat_completion_chunk import Choice, ChoiceDeltaToolCall
+    from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
+    from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
 _FINISH: Final[dict[str, FinishReason]] = {
     "stop": "stop",
@@ -34,8 +35,12 @@ _FINISH: Final[dict[str, FinishReason]] = {
 class OpenAIChat:
     """OpenAI's wire behind `ChatModel`."""
 
-    def __init__(self, credentials: CredentialsSource, provider: Provider) -> None:
+    def __init__(
+        self, credentials: CredentialsSource, provider: Provider, spec_of: Callable[[str], ChatSpec] = chat_spec
+    ) -> None:
+        """`spec_of` knows the models, by `provider/name`."""
         self._connection = Connection(credentials, provider)
+        self._spec_of = spec_of
 
     def ignores(self, request: ChatRequest) -> tuple[str, ...]:
         """What the wire's form for this model has no words for, and what a reasoning model would refuse."""
@@ -43,15 +48,18 @@ class OpenAIChat:
         return unsaid(request, spec, responses=spec.api == "responses")
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
-        """Yield the answer as it comes. `request.timeout` bounds the whole call."""
+        """Yield the answer as it comes, or all at once where the model does not stream. `request.timeout` bounds the call."""
         deadline = asyncio.get_running_loop().time() + request.timeout
         provider, spec = self._connection.provider, self._spec(request)
         with translated(provider):
             async with asyncio.timeout_at(deadline):
-                stream = await self._connection.use(lambda client: _open(client, provider, spec, request))
-            read: Any = responses_events if spec.api == "responses" else _events
+                answer = await self._connection.use(lambda client: _ask(client, provider, spec, request))
+            if Capability.STREAMING not in spec.capabilities:
+                for event in _WHOLE[spec.api](provider, answer):
+                    yield event
+                return
             # Closing this generator lands here, and the provider's answer stops with its connection.
-            async with stream, aclosing(read(provider, stream, deadline)) as events:
+            async with answer, aclosing(_STREAMED[spec.api](provider, answer, deadline)) as events:
                 async for event in events:
                     yield event
 
@@ -60,15 +68,18 @@ class OpenAIChat:
         await self._connection.close()
 
     def _spec(self, request: ChatRequest) -> ChatSpec:
-        return chat_spec(f"{self._connection.provider.name}/{request.model}")
+        return self._spec_of(f"{self._connection.provider.name}/{request.model}")
 
 
-async def _open(client: "AsyncOpenAI", provider: Provider, spec: ChatSpec, request: ChatRequest) -> "AsyncStream[Any]":
-    if spec.api == "responses":
-        wanted: Any = responses_body(request, spec) | {"stream": True}
-        return cast("AsyncStream[Any]", await client.responses.create(**wanted, timeout=_timeout(request)))
-    body: Any = chat_body(request, provider, spec) | {"stream": True, "stream_options": {"include_usage": True}}
-    return cast("AsyncStream[Any]", await client.chat.completions.create(**body, timeout=_timeout(request)))
+async def _ask(client: "AsyncOpenAI", provider: Provider, spec: ChatSpec, request: ChatRequest) -> Frame:
+    """The SDK's stream, or its completion or response."""
+    create: Any = client.responses.create if spec.api == "responses" else client.chat.completions.create
+    body = responses_body(request, spec) if spec.api == "responses" else chat_body(request, provider, spec)
+    if Capability.STREAMING in spec.capabilities:
+        body["stream"] = True
+        if spec.api == "chat":
+            body["stream_options"] = {"include_usage": True}
+    return await create(**body, timeout=_timeout(request))
 
 
 def _timeout(request: ChatRequest) -> "Timeout":
@@ -83,11 +94,21 @@ async def _events(provider: Provider, stream: "AsyncStream[ChatCompletionChunk]"
         began, model = True, as_text(chunk.model) or model
         usage = _usage(chunk) or usage
         for choice in chunk.choices[:1]:
-            for event in answer.take(choice):
+            for event in answer.take(choice.delta, choice.finish_reason):
                 yield event
     if answer.finish is None:
         raise broken_off(provider, stream, began=began)
     yield Completed(answer.finish_reason, usage or Usage(), model, counted=usage is not None)
+
+
+def _completion_events(provider: Provider, completion: "ChatCompletion") -> list[ChatEvent]:
+    """The same of an answer that came whole."""
+    answer, choice = _Answer(), completion.choices[0]
+    events = answer.take(choice.message, choice.finish_reason)
+    if answer.finish is None:
+        raise ProviderError(f"The answer of {provider.label} cannot be read")
+    usage = _usage(completion)
+    return [*events, Completed(answer.finish_reason, usage or Usage(), as_text(completion.model), counted=usage is not None)]
 
 
 class _Answer:
@@ -107,17 +128,16 @@ class _Answer:
             return "tool_calls"
         return self.finish or "stop"
 
-    def take(self, choice: "Choice") -> list[ChatEvent]:
-        """The events of the next piece. ValueError: it is none."""
+    def take(self, said: "ChoiceDelta | ChatCompletionMessage | None", finish: object) -> list[ChatEvent]:
+        """The events of the next piece, or of all. ValueError: it is none."""
         events: list[ChatEvent] = []
-        delta = choice.delta
-        if delta is not None:
-            said, refusal = as_text(delta.content), as_text(delta.refusal)
+        if said is not None:
+            text, refusal = as_text(said.content), as_text(said.refusal)
             self._refused = self._refused or bool(refusal)
-            events += [TextDelta(each) for each in (said, refusal) if each]
-            events += [self._calls.piece(each) for each in delta.tool_calls or ()]
-        if choice.finish_reason:
-            self.finish = _FINISH.get(as_text(choice.finish_reason), "stop")
+            events += [TextDelta(each) for each in (text, refusal) if each]
+            events += [self._calls.piece(each) for each in said.tool_calls or ()]
+        if finish:
+            self.finish = _FINISH.get(as_text(finish), "stop")
         return events
 
 
@@ -126,10 +146,12 @@ class _Calls:
 
     def __init__(self) -> None:
         self.count = 0
-        self._places: dict[int, tuple[int, str]] = {}
+        self._places: dict[int | None, tuple[int, str]] = {}
 
-    def piece(self, piece: "ChoiceDeltaToolCall") -> ToolCallDelta:
-        place, known = self._places.get(piece.index, (-1, ""))
+    def piece(self, piece: Frame) -> ToolCallDelta:
+        """The next piece of one of them, or a whole one, which has no index."""
+        index = getattr(piece, "index", None)
+        place, known = self._places.get(index, (-1, ""))
         name, arguments = as_text(piece.function and piece.function.name), as_text(piece.function and piece.function.arguments)
         given = as_text(piece.id)
         if place >= 0 and given in ("", known):
@@ -137,12 +159,16 @@ class _Calls:
         if not name:
             raise ValueError("a tool call without a name")
         place, self.count = self.count, self.count + 1
-        self._places[piece.index] = (place, given)
+        self._places[index] = (place, given)
         return ToolCallDelta(place, given or f"call_{secrets.token_hex(8)}", name, arguments)
 
 
-def _usage(chunk: "ChatCompletionChunk") -> Usage | None:
+def _usage(chunk: "ChatCompletionChunk | ChatCompletion") -> Usage | None:
     if chunk.usage is None:
         return None
     details = chunk.usage.prompt_tokens_details
     return counted(chunk.usage.prompt_tokens, chunk.usage.completion_tokens, details and details.cached_tokens)
+
+
+_STREAMED: Final[Mapping[str, Any]] = {"chat": _events, "responses": responses_events}
+_WHOLE: Final[Mapping[str, Any]] = {"chat": _completion_events, "responses": response_events}

@@ -10,6 +10,8 @@ from atrium.providers.catalogue import Provider
 if TYPE_CHECKING:
     from openai import AsyncStream
 
+# Anything: the SDK does not check what it is sent.
+Frame = Any
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
 
@@ -22,7 +24,7 @@ async def following[T](stream: "AsyncStream[T]", deadline: float) -> T | None:
         return await anext(stream, None)
 
 
-def broken_off(provider: Provider, stream: "AsyncStream[Any]", *, began: bool) -> ProviderError:
+def broken_off(provider: Provider, stream: Frame, *, began: bool) -> ProviderError:
     """The error for a stream that ended before its end: cut, or never a stream (a web page, a JSON body)."""
     kind = stream.response.headers.get("content-type", "")
     if began or kind.startswith("text/event-stream"):

@@ -6,30 +6,34 @@ from typing import TYPE_CHECKING, Any, Final
 from atrium.providers.base import ChatEvent, Completed, TextDelta, ToolCallDelta, Usage
 from atrium.providers.catalogue import Provider
 from atrium.providers.openai_connection import stream_error
-from atrium.providers.openai_frames import FinishReason, as_text, broken_off, counted, following
+from atrium.providers.openai_frames import FinishReason, Frame, as_text, broken_off, counted, following
 
 if TYPE_CHECKING:
     from openai import AsyncStream
-    from openai.types.responses import ResponseStreamEvent
 
-# Anything: the SDK does not check what it is sent.
-Frame = Any
 _ENDS: Final = frozenset({"response.completed", "response.incomplete"})
 
 
-async def responses_events(
-    provider: Provider, stream: "AsyncStream[ResponseStreamEvent]", deadline: float
-) -> AsyncGenerator[ChatEvent]:
+async def responses_events(provider: Provider, stream: "AsyncStream[Frame]", deadline: float) -> AsyncGenerator[ChatEvent]:
     """What is said, refused or called, then the end. The loop's time `deadline` bounds it."""
     answer, began = _Answer(provider), False
     while (event := await following(stream, deadline)) is not None:
         began = True
         if event.type in _ENDS:
-            yield answer.end(event)
+            yield answer.end(event.response)
             return
         for each in answer.take(event):
             yield each
     raise broken_off(provider, stream, began=began)
+
+
+def response_events(provider: Provider, response: Frame) -> list[ChatEvent]:
+    """The same of an answer that came whole."""
+    answer = _Answer(provider)
+    if response.status == "failed":
+        raise stream_error(provider.label, _words(response.error))
+    events = [event for at, item in enumerate(response.output) for event in answer.take_item(at, item)]
+    return [*events, answer.end(response)]
 
 
 class _Answer:
@@ -63,9 +67,18 @@ class _Answer:
             case _:
                 return []
 
-    def end(self, event: Frame) -> Completed:
+    def take_item(self, at: int, item: Frame) -> list[ChatEvent]:
+        """The events of all that is in one item."""
+        if item.type == "function_call":
+            return [self._call(at, item)]
+        if item.type != "message":
+            return []
+        self._refused = self._refused or any(part.type == "refusal" for part in item.content)
+        texts = (part.refusal if part.type == "refusal" else part.text for part in item.content)
+        return [event for text in texts for event in self._said(text)]
+
+    def end(self, response: Frame) -> Completed:
         """The last event, of the response as a whole."""
-        response = event.response
         usage = _usage(response.usage)
         return Completed(self._finish(response), usage or Usage(), as_text(response.model), counted=usage is not None)
 
