@@ -11,7 +11,14 @@ from atrium.web.auth import require
 from atrium.web.context import request_id
 from atrium.web.problems import problem_responses
 from atrium.web.routing import area_router
-from functions.admin.model_schemas import ModelReply, ModelsIn, ModelsReply, ProviderKeyIn, ProviderKeyReply, ProviderReply
+from functions.admin.model_schemas import (
+    AdminModelReply,
+    AdminModelsReply,
+    AdminProviderReply,
+    ModelChangesIn,
+    ProviderKeyIn,
+    ProviderKeyReply,
+)
 
 router = area_router(prefix="/admin", tags=["admin"])
 
@@ -36,15 +43,15 @@ RequestId = Annotated[str, Depends(request_id)]
 
 
 @router.get("/models")
-async def list_admin_models(principal: ModelManager, models: Models) -> ModelsReply:
+async def list_admin_models(principal: ModelManager, models: Models) -> AdminModelsReply:
     """Every model with what your organisation changed of it, and every provider with whether it can be called."""
     return await _shown(principal, models)
 
 
 @router.put("/models", responses=problem_responses([409]))
 async def update_admin_models(
-    body: ModelsIn, principal: ModelManager, changes: Changes, models: Models, request_id: RequestId
-) -> ModelsReply:
+    body: ModelChangesIn, principal: ModelManager, changes: Changes, models: Models, request_id: RequestId
+) -> AdminModelsReply:
     """Set what holds of the named models; the others stay as they are. In force everywhere within 15 s."""
     await changes.change(principal, [each.change() for each in body.models], request_id=request_id)
     return await _shown(principal, models)
@@ -70,8 +77,8 @@ async def delete_provider_key(provider: ProviderName, principal: ModelManager, c
     await changes.delete_key(principal, provider, request_id=request_id)
 
 
-async def _shown(principal: Principal, models: TenantModels) -> ModelsReply:
-    return ModelsReply(
-        models=[ModelReply.of(each) for each in await models.describe(principal, disabled=True)],
-        providers=[ProviderReply.of(each) for each in await models.providers(principal)],
+async def _shown(principal: Principal, models: TenantModels) -> AdminModelsReply:
+    return AdminModelsReply(
+        models=[AdminModelReply.of(each) for each in await models.describe(principal, disabled=True)],
+        providers=[AdminProviderReply.of(each) for each in await models.providers(principal)],
     )

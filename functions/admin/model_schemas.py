@@ -23,7 +23,7 @@ def _whole(dollars: float) -> float:
 Dollars = Annotated[float, Field(ge=0, le=_MAX_DOLLARS), AfterValidator(_whole)]
 
 
-class PriceIn(StrictModel):
+class OwnPriceIn(StrictModel):
     """What your own contract with the provider says, in dollars for a million tokens."""
 
     input: Dollars
@@ -42,12 +42,12 @@ class PriceIn(StrictModel):
         return Rates(round(self.input * _NANO), round(self.output * _NANO), round(cached * _NANO))
 
 
-class ModelIn(StrictModel):
+class ModelChangeIn(StrictModel):
     """What holds of one model from now on. With its defaults the model is as the catalogue has it again."""
 
     model: Annotated[str, Field(min_length=1, max_length=200, description="`provider/name`, or a listed model's bare name.")]
     enabled: bool = Field(default=True, description="false: calls of it answer `unknown-model`, and lists leave it out.")
-    price: PriceIn | None = Field(default=None, description="Counts where your own key of its provider is used.")
+    price: OwnPriceIn | None = Field(default=None, description="Counts where your own key of its provider is used.")
     note: Annotated[str, Field(max_length=500)] = ""
 
     def change(self) -> ModelChange:
@@ -55,13 +55,13 @@ class ModelIn(StrictModel):
         return ModelChange(self.model, self.enabled, self.price.rates() if self.price else None, self.note)
 
 
-class ModelsIn(StrictModel):
+class ModelChangesIn(StrictModel):
     """The models to change; those not named stay as they are."""
 
-    models: Annotated[list[ModelIn], Field(min_length=1, max_length=100)]
+    models: Annotated[list[ModelChangeIn], Field(min_length=1, max_length=100)]
 
 
-class RatesReply(Reply):
+class AdminRatesReply(Reply):
     """Dollars for a million tokens."""
 
     input: float
@@ -74,43 +74,43 @@ class RatesReply(Reply):
         return cls(input=rates.input / _NANO, output=rates.output / _NANO, cached=rates.cached / _NANO)
 
 
-class LongRatesReply(RatesReply):
+class AdminLongRatesReply(AdminRatesReply):
     """What a request of more than `above` input tokens costs."""
 
     above: int
 
 
-class PriceReply(RatesReply):
+class AdminPriceReply(AdminRatesReply):
     """Dollars for a million tokens, as `source` said on `as_of`."""
 
     as_of: date
     source: str
-    long: LongRatesReply | None
+    long: AdminLongRatesReply | None
 
     @classmethod
     def of_price(cls, price: Price) -> Self:
         """The wire form."""
-        long = price.long and LongRatesReply(**RatesReply.of(price.long).model_dump(), above=price.above)
-        rates = RatesReply.of(Rates(price.input, price.output, price.cached))
+        long = price.long and AdminLongRatesReply(**AdminRatesReply.of(price.long).model_dump(), above=price.above)
+        rates = AdminRatesReply.of(Rates(price.input, price.output, price.cached))
         return cls(**rates.model_dump(), as_of=price.as_of, source=price.source, long=long)
 
 
-class OverrideReply(Reply):
+class AdminOverrideReply(Reply):
     """What your organisation changed of a model."""
 
     enabled: bool
-    price: RatesReply | None
+    price: AdminRatesReply | None
     note: str
     updated_at: Timestamp
 
     @classmethod
     def of(cls, override: Override) -> Self:
         """The wire form."""
-        price = RatesReply.of(override.price) if override.price else None
+        price = AdminRatesReply.of(override.price) if override.price else None
         return cls(enabled=override.enabled, price=price, note=override.note, updated_at=override.updated_at)
 
 
-class ModelReply(Reply):
+class AdminModelReply(Reply):
     """A model as your organisation has it. Sizes in tokens."""
 
     model: str
@@ -121,13 +121,13 @@ class ModelReply(Reply):
     dimensions: int | None
     capabilities: list[Capability]
     reasoning: bool
-    price: PriceReply = Field(description="That which holds for you.")
+    price: AdminPriceReply = Field(description="That which holds for you.")
     retires: date | None
     retired: bool
     configured: bool = Field(description="Whether its provider has a key, yours or the deployment's.")
     own_key: bool
     enabled: bool
-    override: OverrideReply | None
+    override: AdminOverrideReply | None
 
     @classmethod
     def of(cls, info: ModelInfo) -> Self:
@@ -136,12 +136,12 @@ class ModelReply(Reply):
         return cls(
             **shown,
             capabilities=list(info.capabilities),
-            price=PriceReply.of_price(info.price),
-            override=OverrideReply.of(info.override) if info.override else None,
+            price=AdminPriceReply.of_price(info.price),
+            override=AdminOverrideReply.of(info.override) if info.override else None,
         )
 
 
-class ProviderReply(Reply):
+class AdminProviderReply(Reply):
     """A provider as your organisation has it."""
 
     name: str
@@ -157,11 +157,11 @@ class ProviderReply(Reply):
         return cls.model_validate(info)
 
 
-class ModelsReply(Reply):
+class AdminModelsReply(Reply):
     """The whole catalogue, also what is switched off."""
 
-    models: list[ModelReply]
-    providers: list[ProviderReply]
+    models: list[AdminModelReply]
+    providers: list[AdminProviderReply]
 
 
 class ProviderKeyIn(StrictModel):

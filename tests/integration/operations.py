@@ -62,9 +62,22 @@ PRIVATE: Final = {
     "query": "POST /api/v1/rag/query",
     "stream_answer": "POST /api/v1/query",
     "query_sync": "POST /api/v1/query/sync",
+    "chat": "POST /api/v1/llm/chat",
+    "stream_chat": "POST /api/v1/llm/chat/stream",
+    "embed": "POST /api/v1/llm/embed",
+    "list_llm_models": "GET /api/v1/llm/models",
     "list_audit": "GET /api/v1/admin/audit",
+    "list_admin_models": "GET /api/v1/admin/models",
+    "update_admin_models": "PUT /api/v1/admin/models",
+    "get_provider_key": "GET /api/v1/admin/provider-keys/{provider}",
+    "put_provider_key": "PUT /api/v1/admin/provider-keys/{provider}",
+    "delete_provider_key": "DELETE /api/v1/admin/provider-keys/{provider}",
     "verify_audit": "GET /api/v1/admin/audit/verify",
     "export_audit": "GET /api/v1/admin/audit/export",
+    "get_usage": "GET /api/v1/admin/usage",
+    "list_limits": "GET /api/v1/admin/limits",
+    "put_limit": "PUT /api/v1/admin/limits",
+    "list_activity": "GET /api/v1/admin/activity",
 }
 # The deployment's operator alone; tenants' credentials are as good as none.
 OPERATOR: Final = {

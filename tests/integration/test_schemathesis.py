@@ -32,6 +32,10 @@ _ABSENT: Final = {"404": "an id that nothing has"}
 _FOREIGN: Final = {"400": "a cursor that this list did not make"}
 _FILTERED: Final = {"422": "a filter's value that its operator does not take; a whole number with a fraction, 5.0"}
 _ASKED: Final = {"400": "a model that this deployment does not know; a text with NUL or a lone surrogate"} | _FILTERED
+_CHATTED: Final = {
+    "400": "a model that this deployment does not know, or that cannot what is asked; a text with NUL or a lone surrogate",
+    "422": "no model, or no message; a picture that is none; a tool that is not there; a prompt that is not there",
+}
 REFUSALS: Final[dict[str, dict[str, str]]] = {
     "register": _UNSTORABLE | {"409": "an e-mail that is registered", "422": "what only looks like an e-mail; a name of blanks"},
     "login": _UNSTORABLE | {"401": "an e-mail that nobody has", "422": "what only looks like an e-mail"},
@@ -70,7 +74,18 @@ REFUSALS: Final[dict[str, dict[str, str]]] = {
     "query": _ASKED,
     "stream_answer": _ASKED,
     "query_sync": _ASKED,
+    "chat": _CHATTED,
+    "stream_chat": _CHATTED,
+    "embed": {"400": "a model that this deployment does not know; a text with NUL or a lone surrogate"},
+    "update_admin_models": _UNSTORABLE | {"422": "a model that is not there; a price finer than a nano-dollar a token"},
+    "get_provider_key": {"404": "a provider that takes no keys"},
+    "put_provider_key": {"404": "a provider that takes no keys"},
+    "delete_provider_key": {"404": "a provider that takes no keys; no key"},
+    "get_usage": {"422": "days in the wrong order, or too many"},
+    "list_limits": _FOREIGN,
+    "put_limit": _UNSTORABLE | _ABSENT | {"422": "a whole number with a fraction, 5.0"},
     "list_audit": _FOREIGN | {"422": "NUL in a filter"},
+    "list_activity": _FOREIGN | {"422": "NUL in a filter"},
     "metrics": {"401": "a tenant's credentials"},
 }
 # Only a user has a password and sessions.

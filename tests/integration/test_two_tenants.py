@@ -30,6 +30,9 @@ class Reach:
 
 
 QUESTION: Final = {"question": "What is the answer?", "top_k": 1}
+CHAT: Final = {"model": "local/extractive", "messages": [{"role": "user", "content": "Where do the cats live?"}]}
+# In a body: the id of the second tenant, who asks.
+OWN: Final = "own"
 REACH: Final = {
     "logout": Reach(),
     "logout_all": Reach(),
@@ -65,11 +68,26 @@ REACH: Final = {
     "query": Reach(body=QUESTION),
     "stream_answer": Reach(body=QUESTION),
     "query_sync": Reach(body=QUESTION),
+    "chat": Reach(body=CHAT),
+    "stream_chat": Reach(body=CHAT),
+    "embed": Reach(body={"input": "Where do the cats live?"}),
+    "list_llm_models": Reach(),
     "list_audit": Reach(),
+    "list_admin_models": Reach(),
+    "update_admin_models": Reach(body={"models": [{"model": "openai/gpt-4o", "enabled": False}]}),
+    "get_provider_key": Reach(),
+    "put_provider_key": Reach(body={"api_key": "sk-a-key-of-a-tenant-of-its-own"}),
+    "delete_provider_key": Reach(),
     "verify_audit": Reach(),
     "export_audit": Reach(),
+    "get_usage": Reach(),
+    "list_limits": Reach(),
+    "put_limit": Reach(body={"scope": "tenant", "id": OWN, "monthly_budget_usd": 5}),
+    "list_activity": Reach(),
 }
 ADDRESSED: Final = sorted(name for name, reach in REACH.items() if reach.thing)
+# What these paths name is nobody's: a provider.
+SHARED: Final = {"get_provider_key", "put_provider_key", "delete_provider_key"}
 
 
 @dataclass
@@ -84,9 +102,8 @@ class World:
     async def ask(self, name: str, headers: dict[str, str], identifier: str = "") -> httpx.Response:
         method, path, operation = OPERATIONS[name]
         body = REACH[name].body if "requestBody" in operation else None
-        return await self.http.request(
-            method, path.replace("{id}", identifier).replace("{name}", identifier), json=body or None, headers=headers
-        )
+        path = path.replace("{id}", identifier).replace("{name}", identifier).replace("{provider}", "openai")
+        return await self.http.request(method, path, json=body or None, headers=headers)
 
 
 @pytest.fixture
@@ -101,6 +118,9 @@ async def world(settings: Settings, database: Database) -> AsyncIterator[World]:
             "document": await _published(runtime, ada),
             "collection": await _collection(http, ada),
         }
+        for session, last_four in ((ada, "nbdy"), (eve, "mine")):
+            body = {"api_key": f"sk-a-provider-key-of-ones-own-{last_four}"}
+            await http.put("/api/v1/admin/provider-keys/openai", json=body, headers=bearer(session))
         yield World(http, bearer(ada), bearer(eve), things)
 
 
@@ -129,7 +149,7 @@ def test_every_private_operation_is_in_the_table() -> None:
 
 
 def test_what_has_an_id_in_its_path_says_whose() -> None:
-    assert sorted(name for name in PRIVATE if "{" in OPERATIONS[name][1]) == ADDRESSED
+    assert sorted(name for name in set(PRIVATE) - SHARED if "{" in OPERATIONS[name][1]) == ADDRESSED
 
 
 def test_what_is_public_is_meant_to_be() -> None:
@@ -174,7 +194,7 @@ async def test_the_owner_still_has_it(world: World, name: str) -> None:
 async def test_no_answer_mentions_what_is_anothers(world: World, name: str) -> None:
     answer = await world.ask(name, world.second)
     assert answer.status_code < 300, answer.text
-    for thing in (*world.things.values(), "nobody else's business", "secret.txt"):
+    for thing in (*world.things.values(), "nobody else's business", "secret.txt", "nbdy"):
         assert thing not in answer.text
 
 

@@ -80,6 +80,12 @@ class ChatRow(_Row):
     api_name: str = ""
     aliases: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _answers_have_a_price(self) -> Self:
+        if self.price is not None and "output" not in self.price.model_fields_set:
+            raise ValueError("a chat model's price says what output costs")
+        return self
+
 
 class _EmbeddingRow(_Row):
     space: int = Field(ge=1, le=32767)
