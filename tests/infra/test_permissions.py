@@ -60,7 +60,7 @@ def test_secrets_go_to_those_who_use_them(aws: Template, name: str) -> None:
     expected = {"atrium/keyring-??????"} if name in {area.name for area in AREAS} | {"extract"} else set()
     if name == "system":
         expected = {"atrium/jwks-??????"}
-    if name in {"rag", "embed"}:
+    if name in {"rag", "llm", "openai", "embed", "prompts", "admin"}:
         expected.add("atrium/providers/*")
     if name == "migrate":
         expected = {"atrium/keyring*", "atrium/operator*", "atrium/jwks*"}

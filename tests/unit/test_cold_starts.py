@@ -25,7 +25,9 @@ WITHOUT: Final = {
     "auth": {"atrium.answers", "atrium.documents", "atrium.providers.catalogue", "atrium.retrieval"},
     "system": {"atrium.answers", "atrium.documents", "atrium.providers.catalogue", "atrium.retrieval"},
     "documents": {"atrium.answers", "atrium.providers.catalogue", "atrium.retrieval.service"},
+    "prompts": {"atrium.answers", "atrium.documents", "atrium.gateway.tenant_models", "atrium.providers.catalogue", "atrium.retrieval"},
     "rag": {"atrium.documents"},
+    "llm": {"atrium.answers", "atrium.documents", "atrium.retrieval"},
 }
 WORKERS: Final = {"atrium.answers", "atrium.web", "fastapi", "mangum", "starlette"}
 PIPELINE: Final = {"atrium.documents.ingestion.pipeline", "atrium.documents.parsing.worker"}

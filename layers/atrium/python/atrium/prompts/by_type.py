@@ -4,9 +4,9 @@ The prompt of a type is the one whose key is the type's name. What a tenant sett
 parameters, holds where neither the request nor the prompt says one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from atrium.audit import record
 from atrium.db import Database, Transaction
@@ -14,12 +14,12 @@ from atrium.kernel.errors import Conflict
 from atrium.kernel.ids import new_id
 from atrium.kernel.principal import Principal
 from atrium.prompts import repository, resolving, writing
-from atrium.prompts.checks import ModelCheck, any_model, check_content
+from atrium.prompts.checks import ModelCheck, any_model, check_content, modelled
 from atrium.prompts.models import PRODUCTION, Author, Content, Found, NewPrompt, PromptType, Reference, Variant, Version
 from atrium.prompts.repository import shelf_of
 from atrium.prompts.service import subject_of
 
-_SHOWN = 20
+_SHOWN: Final = 20
 
 
 class TypePrompts:
@@ -43,7 +43,8 @@ class TypePrompts:
 
     async def put(self, author: Author, kind: PromptType, content: Content, *, request_id: str = "") -> None:
         """A new version of the author's own, made where there was none; `production` points at it. InvalidFields."""
-        check_content(content, kind, self._check_model)
+        check_content(content, kind)
+        content = await modelled(content, author, self._check_model)
         async with shelf_of(self._database, author) as shelf:
             version, prompt = 1, await writing.create(shelf, new_id(), NewPrompt(kind, content, kind), request_id)
             if prompt is None:
@@ -74,7 +75,7 @@ class LlmDefault:
 class LlmDefaults:
     """What a tenant settled for each type. `deployment_model` answers where it settled nothing."""
 
-    def __init__(self, database: Database, deployment_model: str, check_model: Callable[[str], None] = any_model) -> None:
+    def __init__(self, database: Database, deployment_model: str, check_model: ModelCheck = any_model) -> None:
         self._database = database
         self._deployment_model = deployment_model
         self._check_model = check_model
@@ -97,7 +98,7 @@ class LlmDefaults:
     ) -> LlmDefault:
         """Settle them; a model of None leaves it to the tenant's or the deployment's for everything. UnknownModel."""
         if model is not None:
-            self._check_model(model)
+            model = await self._check_model(principal, model)
         async with self._database.transaction(principal) as tx:
             await repository.set_default(tx, kind, model, dict(parameters))
             detail = {"model": model, "parameters": dict(parameters)}

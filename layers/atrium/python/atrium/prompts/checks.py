@@ -1,21 +1,27 @@
 """What a prompt must be to be stored."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from atrium.kernel.errors import FieldError, InvalidFields
-from atrium.prompts.models import LATEST, MAX_TEMPLATE_BYTES, Content, NewPrompt, PromptType, Variant
+from atrium.prompts.models import LATEST, MAX_TEMPLATE_BYTES, Author, Content, NewPrompt, PromptType, Variant
 from atrium.prompts.templates import TemplateError, parse
 
-ModelCheck = Callable[[str], None]
-"""Raises UnknownModel for a model that is not there."""
+ModelCheck = Callable[[Author, str], Awaitable[str]]
+"""The model's name in full; UnknownModel for one that the author does not have."""
 
 _TYPES: Final = frozenset(kind.value for kind in PromptType)
 
 
-def any_model(_: str) -> None:
+async def any_model(_: Author, name: str) -> str:
     """A `ModelCheck` for who knows no models."""
+    return name
+
+
+async def modelled(content: Content, author: Author, check: ModelCheck) -> Content:
+    """The content with its model's name in full. UnknownModel. Not inside a transaction: the check may ask the database."""
+    return content if content.model is None else replace(content, model=await check(author, content.model))
 
 
 def typed(new: NewPrompt) -> NewPrompt:
@@ -27,8 +33,8 @@ def typed(new: NewPrompt) -> NewPrompt:
     return replace(new, type=PromptType(new.key))
 
 
-def check_content(content: Content, kind: PromptType | None, check_model: ModelCheck) -> None:
-    """InvalidFields for templates that cannot be read, are too long, or are none for the type; UnknownModel."""
+def check_content(content: Content, kind: PromptType | None) -> None:
+    """InvalidFields for templates that cannot be read, are too long, or are none for the type."""
     if sum(len(message.content.encode()) for message in content.messages) > MAX_TEMPLATE_BYTES:
         raise InvalidFields((FieldError("/messages", f"have over {MAX_TEMPLATE_BYTES} bytes together"),))
     errors = [error for place, message in enumerate(content.messages) for error in _template_errors(place, message.content)]
@@ -36,8 +42,6 @@ def check_content(content: Content, kind: PromptType | None, check_model: ModelC
         errors += not_only_system(content, "/messages")
     if errors:
         raise InvalidFields(tuple(errors))
-    if content.model is not None:
-        check_model(content.model)
 
 
 def not_only_system(content: Content, at: str) -> list[FieldError]:

@@ -5,11 +5,11 @@ from dataclasses import replace
 from uuid import UUID
 
 from atrium.db import Database, Transaction
-from atrium.kernel.errors import Conflict, NotFound
+from atrium.kernel.errors import Conflict
 from atrium.kernel.ids import new_id
 from atrium.kernel.principal import Operator, Principal
 from atrium.prompts import repository, resolving, writing
-from atrium.prompts.checks import ModelCheck, any_model, check_content, check_label, check_variants, typed
+from atrium.prompts.checks import ModelCheck, any_model, check_content, check_label, check_variants, modelled, typed
 from atrium.prompts.models import Author, Content, Label, NewPrompt, Prompt, PromptFilter, Reference, Rendered, Variant, Version
 from atrium.prompts.repository import shelf_of
 
@@ -24,28 +24,29 @@ class PromptService:
         self._database = database
         self._check_model = check_model
 
-    async def create(self, author: Author, new: NewPrompt, *, prompt_id: UUID | None = None, request_id: str = "") -> Prompt:
+    async def create(
+        self, author: Author, new: NewPrompt, *, prompt_id: UUID | None = None, request_id: str = ""
+    ) -> tuple[Prompt, Version]:
         """A prompt with its version 1, under `prompt_id`. Conflict when the author has one of the key; InvalidFields."""
         new = typed(new)
-        check_content(new.content, new.type, self._check_model)
+        check_content(new.content, new.type)
+        new = replace(new, content=await modelled(new.content, author, self._check_model))
         async with shelf_of(self._database, author) as shelf:
             made = await writing.create(shelf, prompt_id or new_id(), new, request_id)
             if made is None:
                 raise Conflict(f"There is a prompt with the key {new.key}. PUT adds a version to it.")
-            return made
+            return made, await writing.version(shelf, made.id, 1)
 
     async def add_version(
         self, author: Author, prompt_id: UUID, content: Content, *, description: str | None = None, request_id: str = ""
     ) -> tuple[Prompt, Version]:
         """The next version; a description of None stays. InvalidFields."""
+        content = await modelled(content, author, self._check_model)
         async with shelf_of(self._database, author) as shelf:
             prompt = await writing.writable(shelf, prompt_id)
-            check_content(content, prompt.type, self._check_model)
+            check_content(content, prompt.type)
             number = await writing.add(shelf, prompt, content, description, request_id)
-            added = await repository.version(shelf.read, prompt_id, number)
-            if added is None:
-                raise NotFound("There is no such prompt.")
-            return await writing.readable(shelf, prompt_id), added
+            return await writing.readable(shelf, prompt_id), await writing.version(shelf, prompt_id, number)
 
     async def delete(self, author: Author, prompt_id: UUID, *, request_id: str = "") -> None:
         """Take a prompt away, with its versions and labels; the layer below answers for its key then."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from atrium.audit import record
 from atrium.kernel.errors import Forbidden, NotFound
 from atrium.prompts import repository
-from atrium.prompts.models import Content, NewPrompt, Prompt, Variant
+from atrium.prompts.models import Content, NewPrompt, Prompt, Variant, Version
 from atrium.prompts.repository import Shelf, TenantShelf
 
 _log: Final = logging.getLogger("atrium.prompts")
@@ -30,6 +30,14 @@ async def writable(shelf: Shelf, prompt_id: UUID) -> Prompt:
     return prompt
 
 
+async def version(shelf: Shelf, prompt_id: UUID, number: int) -> Version:
+    """A version that was just written. NotFound when the prompt was deleted meanwhile."""
+    found = await repository.version(shelf.read, prompt_id, number)
+    if found is None:
+        raise NotFound("There is no such prompt.")
+    return found
+
+
 async def own(shelf: Shelf, key: str) -> Prompt | None:
     """The author's own prompt of a key."""
     found = await repository.find_by_key(shelf.read, key, None)
@@ -46,11 +54,11 @@ async def create(shelf: Shelf, prompt_id: UUID, new: NewPrompt, request_id: str)
 
 async def add(shelf: Shelf, prompt: Prompt, content: Content, description: str | None, request_id: str) -> int:
     """The next version's number. NotFound when the prompt was deleted meanwhile."""
-    version = await shelf.add(prompt.id, content, description)
-    if version is None:
+    number = await shelf.add(prompt.id, content, description)
+    if number is None:
         raise NotFound("There is no such prompt.")
-    await _audit(shelf, "prompt.version_added", prompt.id, {"key": prompt.key, "version": version}, request_id)
-    return version
+    await _audit(shelf, "prompt.version_added", prompt.id, {"key": prompt.key, "version": number}, request_id)
+    return number
 
 
 async def point(shelf: Shelf, prompt: Prompt, label: str, variants: Sequence[Variant], request_id: str) -> None:

@@ -11,7 +11,7 @@ from fastapi import Depends, Request, params
 from fastapi.dependencies.models import Dependant
 
 from atrium.kernel.errors import Unauthenticated
-from atrium.kernel.principal import Principal
+from atrium.kernel.principal import Operator, Principal
 from atrium.ledger.models import Spend
 from atrium.tenancy.admission import Admission
 from atrium.tenancy.keys import PREFIX
@@ -30,6 +30,7 @@ class Need:
 
     principal: bool
     permissions: tuple[Permission, ...]
+    operator: bool = False
 
 
 class Required:
@@ -51,6 +52,27 @@ def require(permission: Permission) -> params.Depends:
     `principal: Annotated[Principal, require(Permission.DOCUMENTS_WRITE)]`, or in a route's `dependencies=[…]`.
     """
     return params.Depends(Required(permission))
+
+
+class RequiredOrOperator:
+    """The dependency that `require_or_operator` makes."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+
+    async def __call__(self, request: Request) -> Principal | Operator:
+        """The operator, or the principal, who may."""
+        operator: Operator | None = operator_of(request)
+        return operator or await Required(self.permission)(request)
+
+
+def require_or_operator(permission: Permission) -> params.Depends:
+    """Ask for a permission inside a tenant, or for the operator's `X-API-Key`, which means the platform's own things.
+
+    `author: Annotated[Principal | Operator, require_or_operator(Permission.PROMPTS_WRITE)]`. A POST of the operator's takes no
+    `Idempotency-Key`: replays are a tenant's rows.
+    """
+    return params.Depends(RequiredOrOperator(permission))
 
 
 async def current_admission(request: Request) -> Admitted:
@@ -82,8 +104,9 @@ OptionalPrincipal = Annotated[Principal | None, Depends(optional_principal)]
 def need_of(dependant: Dependant) -> Need:
     """What the route with this dependency tree asks of its caller."""
     calls = list(_calls(dependant))
-    permissions = tuple(call.permission for call in calls if isinstance(call, Required))
-    return Need(bool(permissions) or current_principal in calls or current_admission in calls, permissions)
+    permissions = tuple(call.permission for call in calls if isinstance(call, Required | RequiredOrOperator))
+    needs_principal = bool(permissions) or current_principal in calls or current_admission in calls
+    return Need(needs_principal, permissions, any(isinstance(call, RequiredOrOperator) for call in calls))
 
 
 async def authenticate(request: Request, spend: Spend | None = None) -> Admitted:
@@ -99,6 +122,24 @@ async def authenticate(request: Request, spend: Spend | None = None) -> Admitted
     request.state.principal = admitted.principal
     request.state.rate = admitted.rate
     return admitted
+
+
+async def authenticate_or_operator(request: Request) -> Admitted | None:
+    """`authenticate`, and where no tenant knows the `X-API-Key` the operator, who is then in `request.state`: None."""
+    try:
+        return await authenticate(request)
+    except Unauthenticated:
+        key = api_key_of(request)
+        if key is None:
+            raise
+        request.state.operator = await admission_of(request).operator(key, caller_of(request))
+        return None
+
+
+def operator_of(request: Request) -> Operator | None:
+    """The operator, on a route that they may ask too."""
+    operator: Operator | None = getattr(request.state, "operator", None)
+    return operator
 
 
 def admission_of(request: Request) -> Admission:

@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from atrium.kernel.errors import FieldError, InvalidFields, UnsupportedMediaType
 from atrium.tenancy.permissions import check
-from atrium.web.auth import Need, authenticate, need_of
+from atrium.web.auth import Need, authenticate, authenticate_or_operator, need_of
 from atrium.web.bodies import BodyLimit, StrictRequest
 from atrium.web.idempotency import Redacted, once
 from atrium.web.problems import openapi_response, pointer
@@ -102,7 +102,9 @@ def area_router(*, prefix: str = "", tags: list[str | Enum] | None = None, route
 
 
 async def _admit(request: StrictRequest, need: Need) -> None:
-    admitted = await authenticate(request)
+    admitted = await (authenticate_or_operator(request) if need.operator else authenticate(request))
+    if admitted is None:
+        return
     for permission in need.permissions:
         check(admitted.principal, permission)
 

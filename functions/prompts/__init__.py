@@ -1,0 +1,1 @@
+"""Prompts: the store, and its views by what they are for."""
