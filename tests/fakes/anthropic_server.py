@@ -4,20 +4,23 @@
         server.script(overloaded(), Script(answer=quote))
         client = AsyncAnthropic(base_url=server.base_url, api_key="test")
 
-As a process: `python -m tests.fakes.anthropic_server --port N`; its answers quote a passage of the prompt.
+As a process: `python -m tests.fakes.anthropic_server --port N`; what it says is in `mind`.
 """
 
 import argparse
 import asyncio
 import json
-import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from tests.fakes.anthropic_rules import Refused, check, thinks
+from tests.fakes.mind import Asked, Said, scripted, thought
 from tests.fakes.openai_server import quote
 from tests.fakes.wire import Reply, Request, Script, ScriptedServer
+
+Json = dict[str, Any]
 
 MODELS = ("claude-haiku-4-5-20251001", "claude-opus-5-5", "claude-sonnet-5-5")
 KINDS = {
@@ -32,8 +35,6 @@ KINDS = {
     529: "overloaded_error",
 }
 MALFORMED = b'event: content_block_delta\ndata: {"broken\n\n'
-IMAGE_TOKENS = 100
-DOCUMENT_TOKENS = 1000
 PIECE = 7
 
 
@@ -48,9 +49,9 @@ def overloaded() -> Script:
 
 
 class AnthropicServer(ScriptedServer):
-    """The fake. `answer` is what it says where no script tells; it reads the conversation as text, the system prompt first."""
+    """The fake. `answer`, which sees texts only, is what it says where no script tells; without one it thinks."""
 
-    def __init__(self, port: int = 0, answer: Callable[[Request], str] = quote) -> None:
+    def __init__(self, port: int = 0, answer: Callable[[Request], str] | None = None) -> None:
         super().__init__(port)
         self._default = answer
 
@@ -91,20 +92,17 @@ class AnthropicServer(ScriptedServer):
 
     def _message(self, request: Request, script: Script) -> Reply:
         body = request.json()
-        text = script.refusal or ("" if script.calls and script.answer is None else script.text(_as_text(request), self._default))
-        text, finish = _ended(text, body)
-        calls = [_call(number, name, said) for number, (name, said) in enumerate(script.calls)]
-        finish = script.finish or ("refusal" if script.refusal else "tool_use" if calls and finish == "end_turn" else finish)
-        tokens = (count(body), len(text.split()) + sum(len(said.split()) + 1 for _, said in calls))
-        thoughts = [{"type": "thinking", "thinking": "", "signature": "c2ln"}] if thinks(body["model"]) else []
-        blocks = [*thoughts, *([{"type": "text", "text": text}] if text else []), *(block for block, _ in calls)]
-        head = {"id": "msg_fake", "type": "message", "role": "assistant", "model": body["model"], "stop_sequence": None}
-        usage = _usage(*tokens, script.cached)
-        if body.get("stream"):
-            told = usage if script.usage else {}
-            frames = _frames(head, blocks, [said for _, said in calls], finish, told)
-            return Reply(frames=tuple(_frame(each["type"], each) for each in frames), usage=tokens)
-        return Reply(head | {"content": blocks, "stop_reason": finish, "usage": usage if script.usage else None}, usage=tokens)
+        asked = asked_in_messages(body)
+        answer = Answer(body, asked.tokens, self._said(request, script, asked), script)
+        return answer.streamed() if body.get("stream") else answer.whole()
+
+    def _said(self, request: Request, script: Script, asked: Asked) -> Said:
+        told = scripted(script)
+        if told is not None:
+            return told
+        if script.answer is not None:
+            return Said(script.text(_in_openais_words(request), quote))
+        return Said(self._default(_in_openais_words(request))) if self._default else thought(asked)
 
 
 def _key(request: Request) -> str:
@@ -112,106 +110,131 @@ def _key(request: Request) -> str:
     return request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
 
 
-def count(body: dict[str, Any]) -> int:
-    """Tokens of a request: its words, so many for each image and document, and what tools are described with."""
-    parts = list(_parts(body))
-    words = sum(len(text.split()) for text in _texts(parts))
-    images = sum(part["type"] == "image" for part in parts)
-    documents = sum(part["type"] == "document" for part in parts)
-    return words + images * IMAGE_TOKENS + documents * DOCUMENT_TOKENS + len(json.dumps(body.get("tools", [])).split())
-
-
-def _parts(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every block of a request, those inside of tools' results too."""
-    for message in [{"content": body.get("system", [])}, *body["messages"]]:
-        yield from _flat(message["content"])
-
-
-def _flat(content: Any) -> Iterator[dict[str, Any]]:
-    for block in [{"type": "text", "text": content}] if isinstance(content, str) else content:
-        yield block
-        if block["type"] == "tool_result":
-            yield from _flat(block.get("content", []))
-
-
-def _texts(parts: list[dict[str, Any]]) -> Iterator[str]:
-    for part in parts:
-        if part["type"] == "text":
-            yield part["text"]
-        if part["type"] == "tool_use":
-            yield json.dumps(part["input"])
-
-
-def _as_text(request: Request) -> Request:
-    """The request with its turns as text, so that one answer's function serves both wires."""
-    body = request.json()
-    turns = [{"role": "system", "content": body.get("system", [])}, *body["messages"]]
-    texts = [{"role": turn["role"], "content": "\n".join(_texts(list(_flat(turn["content"]))))} for turn in turns]
-    return replace(request, body=json.dumps(body | {"messages": [each for each in texts if each["content"]]}).encode())
-
-
-def _ended(text: str, body: dict[str, Any]) -> tuple[str, str]:
-    """The text as far as it may go, and why it stops there."""
-    words = re.findall(r"\s*\S+", text)
-    finish = "end_turn" if len(words) <= body["max_tokens"] else "max_tokens"
-    text = "".join(words[: body["max_tokens"]])
-    found = [text.index(each) for each in body.get("stop_sequences", []) if each in text]
-    return (text[: min(found)], "stop_sequence") if found else (text, finish)
-
-
-def _call(number: int, name: str, said: Any) -> tuple[dict[str, Any], str]:
-    """A block, and its arguments as they are streamed; raw text may be broken there, and is no part of a whole message."""
-    whole = {} if isinstance(said, str) else said
-    return {"type": "tool_use", "id": f"toolu_fake_{number}", "name": name, "input": whole}, (
-        said if isinstance(said, str) else json.dumps(said) if said else ""
+def asked_in_messages(body: Json) -> Asked:
+    """What a body asks. A good model also does what its system prompt says of tools and JSON."""
+    system = _text(body.get("system", []))
+    parts = [part for turn in body["messages"] for part in _flat(turn["content"])]
+    last = _flat(body["messages"][-1]["content"])
+    choice = body.get("tool_choice", {"type": "auto"})
+    return Asked(
+        texts=[each for each in (system, *(_text(turn["content"]) for turn in body["messages"])) if each],
+        tools={tool["name"]: tool["input_schema"] for tool in body.get("tools", [])},
+        choice="required" if choice["type"] == "any" or "by calling" in system else choice.get("name", choice["type"]),
+        parallel=not choice.get("disable_parallel_tool_use"),
+        results=[_text(part.get("content", [])) for part in last if part["type"] == "tool_result"],
+        schema=body.get("output_config", {}).get("format", {}).get("schema") or _in_words(system),
+        pictures=sum(part["type"] == "image" for part in parts),
+        files=sum(part["type"] == "document" for part in parts),
     )
 
 
-def _usage(prompt: int, completion: int, cached: int) -> dict[str, Any]:
-    kept = {"cache_creation_input_tokens": 0, "cache_read_input_tokens": cached}
-    return {"input_tokens": prompt - cached, "output_tokens": completion} | kept
+def _in_words(system: str) -> Json | None:
+    if "one JSON object" not in system:
+        return None
+    schema: Json = json.loads(system.partition("JSON schema: ")[2] or '{"type": "object"}')
+    return schema
 
 
-def _frames(
-    head: dict[str, Any], blocks: list[dict[str, Any]], said: list[str], finish: str, usage: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
-    begun = {"usage": usage | {"output_tokens": 1}} if usage else {}
-    yield {"type": "message_start", "message": head | {"content": [], "stop_reason": None} | begun}
-    arguments = iter(said)
-    for index, block in enumerate(blocks):
-        yield {"type": "content_block_start", "index": index, "content_block": _empty(block)}
-        if index == 0:
-            yield {"type": "ping"}
-        for delta in _deltas(block, arguments):
-            yield {"type": "content_block_delta", "index": index, "delta": delta}
-        yield {"type": "content_block_stop", "index": index}
-    counted = {"usage": usage} if usage else {}
-    yield {"type": "message_delta", "delta": {"stop_reason": finish, "stop_sequence": None}} | counted
-    yield {"type": "message_stop"}
+def _flat(content: Any) -> list[Json]:
+    """Blocks, those inside of tools' results too."""
+    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return [each for block in blocks for each in (block, *_flat(block.get("content", [])))]
 
 
-def _empty(block: dict[str, Any]) -> dict[str, Any]:
-    match block["type"]:
+def _text(content: Any) -> str:
+    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return "\n".join(block["text"] for block in blocks if block["type"] == "text")
+
+
+def _in_openais_words(request: Request) -> Request:
+    """The texts of a request in OpenAI's shape, so that one function of an answer serves both wires."""
+    body = request.json()
+    turns = [{"role": "system", "content": body.get("system", [])}, *body["messages"]]
+    texts = [{"role": turn["role"], "content": _text(turn["content"])} for turn in turns]
+    return replace(request, body=json.dumps({"messages": [each for each in texts if each["content"]]}).encode())
+
+
+class Answer:
+    """One answer, to be given whole or in frames."""
+
+    def __init__(self, body: Json, prompt_tokens: int, said: Said, script: Script) -> None:
+        self._said = said
+        self._script = script
+        self._head = {"id": "msg_fake", "type": "message", "role": "assistant", "model": body["model"], "stop_sequence": None}
+        self._thinks = thinks(body["model"])
+        limit = body["max_tokens"]
+        self._words, finish = _stopped(said.words[:limit], body.get("stop_sequences", []))
+        cut = len(said.words) > limit
+        ended = "refusal" if said.refusal else "tool_use" if said.calls else "end_turn"
+        self._finish = script.finish or finish or ("max_tokens" if cut else ended)
+        self._tokens = (prompt_tokens, len(self._words) if cut or finish else said.tokens)
+
+    def whole(self) -> Reply:
+        """As one body. Arguments that are broken are none here."""
+        blocks = [block | _whole(block["type"], said) for block, said in self._blocks()]
+        usage = {"usage": self._usage()} if self._script.usage else {}
+        return Reply(self._head | {"content": blocks, "stop_reason": self._finish} | usage, usage=self._tokens)
+
+    def streamed(self) -> Reply:
+        """As frames."""
+        return Reply(frames=tuple(_frame(each["type"], each) for each in self._events()), usage=self._tokens)
+
+    def _events(self) -> Iterator[Json]:
+        usage = {"usage": self._usage()} if self._script.usage else {}
+        begun = {"usage": self._usage() | {"output_tokens": 1}} if usage else {}
+        yield {"type": "message_start", "message": self._head | {"content": [], "stop_reason": None} | begun}
+        yield {"type": "ping"}
+        for index, (block, said) in enumerate(self._blocks()):
+            yield {"type": "content_block_start", "index": index, "content_block": block}
+            for delta in _deltas(block["type"], said):
+                yield {"type": "content_block_delta", "index": index, "delta": delta}
+            yield {"type": "content_block_stop", "index": index}
+        yield {"type": "message_delta", "delta": {"stop_reason": self._finish, "stop_sequence": None}} | usage
+        yield {"type": "message_stop"}
+
+    def _blocks(self) -> Iterator[tuple[Json, str]]:
+        """Each as a stream begins it, and what it says then."""
+        if self._thinks:
+            yield {"type": "thinking", "thinking": "", "signature": ""}, "Nobody should see this."
+        if self._words:
+            yield {"type": "text", "text": ""}, "".join(self._words)
+        for at, (name, arguments) in enumerate(self._said.calls):
+            yield {"type": "tool_use", "id": f"toolu_fake{at}", "name": name, "input": {}}, "" if arguments == "{}" else arguments
+
+    def _usage(self) -> Json:
+        prompt, made = self._tokens
+        cached = min(self._script.cached, prompt)
+        kept = {"cache_creation_input_tokens": 0, "cache_read_input_tokens": cached}
+        return {"input_tokens": prompt - cached, "output_tokens": made} | kept
+
+
+def _stopped(words: list[str], sequences: list[str]) -> tuple[list[str], str]:
+    """The words before the first of the sequences."""
+    text = "".join(words)
+    found = [text.index(each) for each in sequences if each in text]
+    return (Said(text[: min(found)]).words, "stop_sequence") if found else (words, "")
+
+
+def _whole(kind: str, said: str) -> Json:
+    match kind:
         case "text":
-            return block | {"text": ""}
+            return {"text": said}
         case "tool_use":
-            return block | {"input": {}}
-        case _:
-            return block | {"signature": ""}
+            with suppress(ValueError):
+                return {"input": json.loads(said)}
+    return {}
 
 
-def _deltas(block: dict[str, Any], arguments: Iterator[str]) -> Iterator[dict[str, Any]]:
-    match block["type"]:
+def _deltas(kind: str, said: str) -> Iterator[Json]:
+    match kind:
         case "text":
-            for word in re.findall(r"\s*\S+", block["text"]):
-                yield {"type": "text_delta", "text": word}
+            yield from ({"type": "text_delta", "text": word} for word in Said(said).words)
         case "tool_use":
-            text = next(arguments)
-            for piece in ["", *(text[at : at + PIECE] for at in range(0, len(text), PIECE))]:
-                yield {"type": "input_json_delta", "partial_json": piece}
+            pieces = ["", *(said[at : at + PIECE] for at in range(0, len(said), PIECE))]
+            yield from ({"type": "input_json_delta", "partial_json": piece} for piece in pieces)
         case _:
-            yield {"type": "thinking_delta", "thinking": "Nobody should see this."}
-            yield {"type": "signature_delta", "signature": block["signature"]}
+            yield {"type": "thinking_delta", "thinking": said}
+            yield {"type": "signature_delta", "signature": "c2lnbmVk"}
 
 
 def _frame(event: str, data: Any) -> bytes:

@@ -7,13 +7,14 @@ from contextlib import aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from atrium.kernel.errors import ProviderUnavailable, UnknownModel
-from atrium.providers.anthropic_connection import Connection, translated
+from atrium.kernel.errors import InvalidInput, UnknownModel
+from atrium.providers.anthropic_connection import Connection, load_sdk, translated
 from atrium.providers.anthropic_request import body_of, unsaid
 from atrium.providers.base import ChatEvent, ChatRequest, Completed, TextDelta, ToolCallDelta, Usage
 from atrium.providers.catalogue import ChatSpec, Provider, chat_spec
 from atrium.providers.credentials import CredentialsSource
 from atrium.providers.openai_connection import CONNECT_TIMEOUT
+from atrium.providers.openai_frames import broken_off
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic, AsyncStream
@@ -47,9 +48,10 @@ class AnthropicChat:
         return unsaid(request, self._spec(request))
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
-        """Yield the answer as it comes, thoughts left out. `request.timeout` bounds the whole call."""
-        deadline = asyncio.get_running_loop().time() + request.timeout
+        """Yield the answer as it comes, thoughts left out. `request.timeout` bounds the whole call, once the SDK is there."""
         body = body_of(request, self._spec(request))
+        await load_sdk()
+        deadline = asyncio.get_running_loop().time() + request.timeout
         with translated(self._connection.provider):
             async with asyncio.timeout_at(deadline):
                 stream = await self._connection.use(partial(_open, body, request.timeout))
@@ -76,7 +78,7 @@ class AnthropicChat:
             for each in answer.read(event):
                 yield each
         if not answer.ended or answer.stop_reason is None:
-            raise ProviderUnavailable(f"The answer of {self._connection.provider.label} broke off")
+            raise broken_off(self._connection.provider, stream, began=False)
         yield answer.completed()
         await _drain(stream)
 
@@ -84,9 +86,19 @@ class AnthropicChat:
 async def _open(body: dict[str, Any], seconds: float, client: "AsyncAnthropic") -> "AsyncStream[RawMessageStreamEvent]":
     from anthropic import Timeout
 
-    stream: AsyncStream[RawMessageStreamEvent] = await client.messages.create(
-        **body, stream=True, timeout=Timeout(seconds, connect=CONNECT_TIMEOUT)
-    )
+    try:
+        stream: AsyncStream[RawMessageStreamEvent] = await client.messages.create(
+            model=body["model"],
+            max_tokens=body["max_tokens"],
+            messages=body["messages"],
+            stream=True,
+            # The SDK has no word for temperature any more, which older models still take; the rest goes the same way.
+            extra_body=body,
+            timeout=Timeout(seconds, connect=CONNECT_TIMEOUT),
+        )
+    except (ValueError, RecursionError) as exc:
+        # Nothing of the answer was read yet.
+        raise InvalidInput("The request holds text that is no Unicode, or JSON that is nested too deeply") from exc
     return stream
 
 

@@ -1,11 +1,13 @@
 """The SDK's client for one provider on Anthropic's wire: its key, and its errors in our words."""
 
+import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from atrium.kernel.errors import (
-    InvalidInput,
     NotFound,
     ProviderError,
     ProviderNotConfigured,
@@ -37,6 +39,12 @@ _STATUS: Final = {
     "overloaded_error": 529,
 }
 _MESSAGE_LENGTH: Final = 1000
+
+
+async def load_sdk() -> None:
+    """Import the SDK, once a process. It takes two seconds of a processor: other streams go on meanwhile."""
+    if "anthropic.resources.messages" not in sys.modules:
+        await asyncio.to_thread(import_module, "anthropic.resources.messages")
 
 
 class Connection:
@@ -108,8 +116,6 @@ def translated(provider: Provider) -> Iterator[None]:
         raise _status_error(label, exc) from exc
     except (anthropic.APIConnectionError, httpx2.HTTPError, TimeoutError) as exc:
         raise ProviderUnavailable(f"{label} cannot be reached, or did not answer in time") from exc
-    except (UnicodeEncodeError, RecursionError) as exc:
-        raise InvalidInput("The request holds text that is no Unicode, or JSON that is nested too deeply") from exc
     except (anthropic.AnthropicError, ValueError, TypeError, AttributeError) as exc:
         # The SDK does not check what it is sent: a broken frame shows as a JSON error or a missing attribute.
         raise ProviderError(f"The answer of {label} cannot be read") from exc

@@ -39,7 +39,8 @@ def enforceable(schema: Mapping[str, Any]) -> dict[str, Any] | None:
 
     Where an object does not say whether it takes more properties than it names, it takes none.
     """
-    with suppress(_NoWords, RecursionError):
+    # In what is no schema at all the wrong types meet.
+    with suppress(_NoWords, RecursionError, TypeError):
         defined = {name: each for key in _DEFINITIONS for name, each in _mapping(schema.get(key, {})).items()}
         refs: dict[str, set[str]] = {}
         definitions = {name: _said(each, refs.setdefault(name, set())) for name, each in defined.items()}
@@ -106,7 +107,7 @@ def _object(node: Mapping[str, Any], refs: set[str]) -> dict[str, Any]:
     properties = _mapping(node.get("properties", {}))
     closed = node.get("additionalProperties")
     # An object of which nothing is said may hold anything; closed, it could hold nothing.
-    if closed not in {None, False} or (not properties and closed is None):
+    if not (closed is False or (closed is None and properties)):
         raise _NoWords
     return {
         "type": "object",
