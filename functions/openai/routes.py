@@ -4,7 +4,8 @@ from typing import Final
 
 from starlette.responses import Response
 
-from atrium.gateway.relay import Asked, Call, Streaming, plan_chat
+from atrium.gateway.relay import Asked, Call, Streaming
+from atrium.gateway.relay_embeddings import AskedVectors, plan_embeddings
 from atrium.kernel.principal import Principal
 from atrium.tenancy.permissions import Permission
 from atrium.web.auth import require
@@ -14,9 +15,9 @@ from atrium.web.idempotency import HEADER, once
 from atrium.web.raw_routes import RawRoute
 from atrium.web.routing import area_router, body_limit
 from functions.openai.door import Entered
-from functions.openai.reading import Body, chat_body
+from functions.openai.reading import Body, chat_body, embeddings_body, inputs_of
 from functions.openai.replies import RelayedStream
-from functions.openai.schemas import CHAT
+from functions.openai.schemas import CHAT, EMBEDDINGS
 from functions.openai.services import services_of
 
 router = area_router(tags=["openai"], route_class=RawRoute)
@@ -32,7 +33,7 @@ async def create_chat_completion(request: StrictRequest) -> Response:
     services = services_of(request)
 
     async def plan(principal: Principal) -> Asked:
-        return await plan_chat(principal, await services.gateway.models_of(principal), await _chat(request))
+        return await services.chats.plan(principal, await _chat(request))
 
     if HEADER not in request.headers:
         return await _answer(request, await services.door.enter(request, plan))
@@ -46,6 +47,32 @@ async def create_chat_completion(request: StrictRequest) -> Response:
     return await once(request, f"POST {request.url.path}", (), answer)
 
 
+@router.post("/embeddings", dependencies=_NEEDS, response_class=Response, **EMBEDDINGS)
+async def create_embedding(request: StrictRequest) -> Response:
+    """Vectors of texts or token ids, as base64 or lists of numbers."""
+    services = services_of(request)
+
+    async def plan(principal: Principal) -> AskedVectors:
+        body = embeddings_body(await request.json())
+        return await plan_embeddings(principal, await services.gateway.models_of(principal), body, inputs_of(body))
+
+    if HEADER not in request.headers:
+        return await _embed(request, await services.door.enter(request, plan))
+    principal = await services.door.admit(request)
+
+    async def answer(request: StrictRequest) -> Response:
+        return await _embed(request, await services.door.reserve(request, principal, await plan(principal)))
+
+    return await once(request, f"POST {request.url.path}", (), answer)
+
+
+async def _embed(request: StrictRequest, entered: Entered[AskedVectors]) -> Response:
+    relay = services_of(request).embeddings
+    async with left_cancels(request):
+        told = await relay.embed(entered.principal, entered.planned, entered.reservation)
+    return Response(told, media_type=_JSON)
+
+
 async def _chat(request: StrictRequest) -> Body:
     return chat_body(await request.json())
 
@@ -54,10 +81,9 @@ async def _answer(request: StrictRequest, entered: Entered[Asked]) -> Response:
     services, asked = services_of(request), entered.planned
     heartbeat = request.app.state.runtime.settings.sse_heartbeat
     call = Call(entered.principal, asked, entered.reservation, heartbeat)
+    headers = {IGNORED: ", ".join(asked.ignored)} if asked.ignored else {}
     async with left_cancels(request):
-        ignored = await services.relay.ignored(asked)
-        headers = {IGNORED: ", ".join(ignored)} if ignored else {}
-        told: bytes | Streaming = await (services.relay.stream(call) if asked.stream else services.relay.whole(call))
+        told: bytes | Streaming = await (services.chats.stream(call) if asked.stream else services.chats.whole(call))
     if isinstance(told, Streaming):
         return RelayedStream(told, headers)
     return Response(told, headers=headers, media_type=_JSON)

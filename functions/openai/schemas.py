@@ -61,3 +61,32 @@ CHAT: Final = _operation(
     },
     **{"text/event-stream": {"schema": {"type": "string", "description": "Frames of chat.completion.chunk, then [DONE]."}}},
 )
+
+_TOKENS: Final[dict[str, Any]] = {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}}
+_TEXT: Final[dict[str, Any]] = {"type": "string", "minLength": 1}
+_TEXTS: Final[dict[str, Any]] = {"type": "array", "minItems": 1, "maxItems": 2048, "items": _TEXT}
+
+EMBEDDINGS: Final = _operation(
+    {
+        "type": "object",
+        "title": "EmbeddingRequest",
+        "required": ["model", "input"],
+        "properties": {
+            "model": {"type": "string", "minLength": 1},
+            "input": {"anyOf": [_TEXT, _TEXTS, _TOKENS, {**_TEXTS, "items": _TOKENS}]},
+            "encoding_format": {"enum": ["float", "base64", None]},
+            "dimensions": _COUNT,
+        },
+        "additionalProperties": True,
+    },
+    {
+        "type": "object",
+        "required": ["object", "data", "model", "usage"],
+        "properties": {
+            "object": {"type": "string", "enum": ["list"]},
+            "data": {"type": "array", "items": _OBJECT},
+            "model": {"type": "string"},
+            "usage": _USAGE,
+        },
+    },
+)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from atrium.gateway.relay import Relay
+from atrium.gateway.relay_embeddings import EmbeddingRelay
 from atrium.gateway.service import GatewayService
 from functions.openai.door import Door
 
@@ -15,7 +16,8 @@ class Services:
 
     door: Door
     gateway: GatewayService
-    relay: Relay
+    chats: Relay
+    embeddings: EmbeddingRelay
 
 
 def services_of(request: Request) -> Services:
@@ -23,6 +25,7 @@ def services_of(request: Request) -> Services:
     state = request.app.state
     if not hasattr(state, "services"):
         runtime = state.runtime
-        state.services = Services(Door(runtime.ledger), runtime.gateway, runtime.relay)
+        gateway, wire = runtime.gateway, runtime.openai_wire
+        state.services = Services(Door(runtime.ledger), gateway, Relay(gateway, wire), EmbeddingRelay(gateway, wire))
     services: Services = state.services
     return services

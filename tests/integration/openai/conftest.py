@@ -67,4 +67,4 @@ async def api(settings: Settings, database: Database, openai: OpenAIServer, admi
     async with client(app) as http:
         session = await register(http)
         yield Api(http, (await make_key(http, session))["key"], session, runtime, admin_connection)
-    await runtime.relay.close()
+    await runtime.openai_wire.close()

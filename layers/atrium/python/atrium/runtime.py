@@ -25,11 +25,11 @@ from atrium.ports.workflow import StepFunctionsWorkflow, Workflow
 from atrium.providers.credentials import Credentials
 
 if TYPE_CHECKING:
-    from atrium.gateway.relay import Relay
     from atrium.gateway.service import GatewayService
     from atrium.gateway.tenant_models import TenantModels
     from atrium.ledger.service import LedgerService
     from atrium.providers.base import ChatModel, Embedder
+    from atrium.providers.openai_relay import OpenAIRelay
     from atrium.retrieval.reranking import Reranker
 
 _KEY_SECONDS: Final = 300
@@ -139,12 +139,11 @@ class Runtime:
         return GatewayService(self)
 
     @cached_property
-    def relay(self) -> "Relay":
-        """The wire path: what is in OpenAI's shape already, to who speaks it."""
-        from atrium.gateway.relay import Relay
+    def openai_wire(self) -> "OpenAIRelay":
+        """What carries bytes in OpenAI's shape to who speaks it."""
         from atrium.providers.openai_relay import OpenAIRelay
 
-        return Relay(self.gateway, OpenAIRelay())
+        return OpenAIRelay()
 
     async def chat_model(self, name: str) -> "ChatModel":
         """The chat model `provider/name`, made once. `UnknownModel` names the nearest."""
@@ -174,7 +173,7 @@ class Runtime:
         """Close what was opened."""
         for name in {"database", "relay_database"} & self.__dict__.keys():
             await self.__dict__[name].close()
-        for name in {"relay", "gateway"} & self.__dict__.keys():
+        for name in {"openai_wire", "gateway"} & self.__dict__.keys():
             await self.__dict__[name].close()
         models = (*self._chat_models.values(), *self._embedders.values())
         if models:

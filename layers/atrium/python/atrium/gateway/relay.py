@@ -18,6 +18,7 @@ from atrium.gateway.metering import Meter
 from atrium.gateway.models import ChatCall, Purpose
 from atrium.gateway.openai_answers import DONE, Answer, read_usage
 from atrium.gateway.preparing import ModelSet, prepare
+from atrium.gateway.relay_attempts import FEATURE, GRACE, SECONDS, answered, attempts_of, with_key
 from atrium.gateway.relay_streams import Opened, TranslatedStream, WireStream, written
 from atrium.gateway.routing import Candidate, Routed
 from atrium.gateway.service import GatewayService
@@ -26,12 +27,8 @@ from atrium.kernel.principal import Principal
 from atrium.ledger.models import Kind, Outcome, Reservation, Spend
 from atrium.providers.base import ChatRequest, Completed, Partial, Usage
 from atrium.providers.catalogue import ChatSpec, Provider, providers
-from atrium.providers.credentials import Credentials
-from atrium.providers.openai_relay import KeyRefused, OpenAIRelay
+from atrium.providers.openai_relay import OpenAIRelay
 
-# OpenAI's SDKs wait 600 s for an answer. A reservation is kept for some longer.
-SECONDS: Final = 590.0
-FEATURE: Final = "openai"
 _CHAT: Final = "chat/completions"
 
 
@@ -59,7 +56,7 @@ class Asked:
         price = self.spec.price
         more = (self.answers - 1) * (price.bound(0, self.plan.max_tokens))
         least = None if self.plan.least is None or self.answers > 1 else self.plan.least
-        return Spend(Kind.CHAT, self.spec.model, FEATURE, self.plan.bound + more, least, SECONDS + 10, request_id=request_id)
+        return Spend(Kind.CHAT, self.spec.model, FEATURE, self.plan.bound + more, least, SECONDS + GRACE, request_id=request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +93,7 @@ class Streaming:
                     yield piece
         except ProviderError as error:
             await self._settle(Outcome.CUT)
-            error.attempts = error.attempts or _attempts(self._routed)
+            error.attempts = error.attempts or attempts_of(self._routed)
             raise
         await self._settle(Outcome.OK)
         yield DONE
@@ -163,24 +160,22 @@ class Relay:
         self._ledger = gateway.ledger
         self._router = gateway.router
         self._adapter = gateway.speaker
+        self._models_of = gateway.models_of
         self._wire = wire
 
-    async def close(self) -> None:
-        """Close idle connections."""
-        await self._wire.close()
-
-    async def ignored(self, asked: Asked) -> tuple[str, ...]:
-        """The fields, in OpenAI's names, that the model's provider will not be told."""
+    async def plan(self, principal: Principal, body: Mapping[str, Any]) -> Asked:
+        """What a body comes to, and what of it the model's provider will not be told. Errors as `plan_chat`'s."""
+        asked = await plan_chat(principal, await self._models_of(principal), body)
         if asked.request is None:
-            return ()
+            return asked
         model = await self._adapter(asked.candidate)
         more = model.ignores(asked.request) if isinstance(model, Partial) else ()
-        return tuple(dict.fromkeys((*asked.ignored, *more)))
+        return replace(asked, ignored=tuple(dict.fromkeys((*asked.ignored, *more))))
 
     async def whole(self, call: Call) -> bytes:
         """The answer's JSON, settled. Errors: ProviderError with attempts."""
         meter = Meter(self._ledger, call.principal, call.reservation)
-        routed = await self._first(call, meter, partial(self._ask, call))
+        routed = await self._first(call, meter, self._ask)
         answer = routed.value
         await _settle(call, meter, Outcome.OK, answer.usage, answer.produced, routed)
         return answer.body
@@ -188,30 +183,21 @@ class Relay:
     async def stream(self, call: Call) -> Streaming:
         """The answer's stream, once its first frame is there. Errors: ProviderError with attempts."""
         meter = Meter(self._ledger, call.principal, call.reservation)
-        routed = await self._first(call, meter, partial(self._open, call))
+        routed = await self._first(call, meter, self._open)
         return Streaming(call, meter, routed)
 
-    async def _first[T](self, call: Call, meter: Meter, attempt: Callable[[Candidate], Awaitable[T]]) -> Routed[T]:
-        spec = call.asked.spec
-        try:
-            return await self._router.first([call.asked.candidate], attempt, deadline=self._router.now + SECONDS)
-        except ProviderError as error:
-            await meter.settle(Outcome.FAILED, spec.model, attempts=error.attempts)
-            raise
-        except asyncio.CancelledError:
-            # Its client left. Nobody knows what was produced; what was read is paid for.
-            usage = Usage(uncautious(call.asked.plan.input_tokens))
-            await meter.settle(Outcome.CANCELLED, spec.model, cost=spec.price.cost(usage), usage=usage, counted=False)
-            raise
-        except BaseException:
-            await meter.settle(Outcome.FAILED, spec.model)
-            raise
+    async def _first[T](self, call: Call, meter: Meter, attempt: Callable[[Call, Candidate], Awaitable[T]]) -> Routed[T]:
+        asked = call.asked
+        tokens = asked.plan.input_tokens
+        return await answered(self._router, meter, asked.candidate, partial(attempt, call), input_tokens=tokens)
 
     async def _ask(self, call: Call, candidate: Candidate) -> _Whole:
         if call.asked.request is not None:
             return await self._ask_translated(call, candidate)
         provider, body = providers()[candidate.provider], _wire_body(call)
-        reply = await self._with_key(call, candidate, lambda credentials: self._wire.whole(provider, credentials, _CHAT, body))
+        reply = await with_key(
+            call.principal, call.asked.models, candidate, lambda key: self._wire.whole(provider, key, _CHAT, body)
+        )
         return _read_whole(provider, reply)
 
     async def _ask_translated(self, call: Call, candidate: Candidate) -> _Whole:
@@ -231,21 +217,13 @@ class Relay:
             await translated.begin(await self._adapter(candidate), _request(call))
             return translated
         provider, body = providers()[candidate.provider], _wire_body(call)
-        reader = await self._with_key(call, candidate, lambda credentials: self._wire.stream(provider, credentials, _CHAT, body))
+        reader = await with_key(
+            call.principal, call.asked.models, candidate, lambda key: self._wire.stream(provider, key, _CHAT, body)
+        )
         deadline = asyncio.get_running_loop().time() + SECONDS
         relayed = WireStream(reader, provider.label, wants_usage=asked.wants_usage, heartbeat=call.heartbeat, deadline=deadline)
         await relayed.begin()
         return relayed
-
-    async def _with_key[T](self, call: Call, candidate: Candidate, ask: Callable[[Credentials], Awaitable[T]]) -> T:
-        """Ask, once more with a fresh key where this one is refused and was rotated."""
-        try:
-            return await ask(candidate.credentials)
-        except KeyRefused:
-            fresh = await call.asked.models.credentials(call.principal, candidate.provider, refresh=True)
-            if fresh == candidate.credentials:
-                raise
-            return await ask(fresh)
 
 
 async def _settle(
@@ -253,12 +231,8 @@ async def _settle(
 ) -> None:
     spec = routed.candidate.spec
     used = usage or Usage(uncautious(call.asked.plan.input_tokens), uncautious(count_text(produced())))
-    cost, told = spec.price.cost(used), _attempts(routed)
+    cost, told = spec.price.cost(used), attempts_of(routed)
     await meter.settle(outcome, spec.model, cost=cost, usage=used, counted=usage is not None, attempts=told)
-
-
-def _attempts(routed: Routed[Any]) -> tuple[Mapping[str, Any], ...]:
-    return tuple(each.to_json() for each in routed.attempts)
 
 
 def _wire_body(call: Call) -> bytes:
