@@ -36,6 +36,10 @@ _CHATTED: Final = {
     "400": "a model that this deployment does not know, or that cannot what is asked; a text with NUL or a lone surrogate",
     "422": "no model, or no message; a picture that is none; a tool that is not there; a prompt that is not there",
 }
+_PROMPTED: Final = {
+    "400": "a model that is not there; a text with NUL or a lone surrogate",
+    "422": "braces that open no variable; a message of another role for answers; a whole number with a fraction, 5.0",
+}
 REFUSALS: Final[dict[str, dict[str, str]]] = {
     "register": _UNSTORABLE | {"409": "an e-mail that is registered", "422": "what only looks like an e-mail; a name of blanks"},
     "login": _UNSTORABLE | {"401": "an e-mail that nobody has", "422": "what only looks like an e-mail"},
@@ -74,6 +78,16 @@ REFUSALS: Final[dict[str, dict[str, str]]] = {
     "query": _ASKED,
     "stream_answer": _ASKED,
     "query_sync": _ASKED,
+    "create_prompt": _PROMPTED | {"409": "a key that is taken"},
+    "list_prompts": _FOREIGN,
+    "get_prompt": _ABSENT | _FOREIGN,
+    "update_prompt": _PROMPTED | _ABSENT,
+    "delete_prompt": _ABSENT,
+    "render_prompt": _UNSTORABLE | _ABSENT,
+    "set_label": _ABSENT | {"422": "a version that is not there; the label latest; 5.0"},
+    "label_history": _ABSENT | _FOREIGN,
+    "set_llm_prompt": _PROMPTED,
+    "set_llm_default": {"400": "a model that is not there; a text with NUL or a lone surrogate", "422": "5.0"},
     "chat": _CHATTED,
     "stream_chat": _CHATTED,
     "embed": {"400": "a model that this deployment does not know; a text with NUL or a lone surrogate"},
@@ -237,10 +251,12 @@ def test_valid_data_is_refused_for_declared_reasons_only(name: str) -> None:
     _, path, operation = OPERATIONS[name]
     refused = set(REFUSALS[name])
     assert refused <= set(operation["responses"])
-    assert ("404" in refused) == ("{" in path)
+    # Every type is there: one that is none is no type.
+    assert ("404" in refused) == ("{" in path.replace("{type}", ""))
     # Of the rest only these: an e-mail can be taken, who is not known yet can be somebody else, a key may not do everything.
     known = {
         "create_collection": {"409"},
+        "create_prompt": {"409"},
         "delete_collection": {"409"},
         "register": {"409"},
         "login": {"401"},

@@ -33,6 +33,7 @@ QUESTION: Final = {"question": "What is the answer?", "top_k": 1}
 CHAT: Final = {"model": "local/extractive", "messages": [{"role": "user", "content": "Where do the cats live?"}]}
 # In a body: the id of the second tenant, who asks.
 OWN: Final = "own"
+PROMPT: Final = {"messages": [{"role": "user", "content": "Hello {{name}}"}]}
 REACH: Final = {
     "logout": Reach(),
     "logout_all": Reach(),
@@ -68,6 +69,21 @@ REACH: Final = {
     "query": Reach(body=QUESTION),
     "stream_answer": Reach(body=QUESTION),
     "query_sync": Reach(body=QUESTION),
+    "create_prompt": Reach(body={"key": "nobody-elses-prompt"} | PROMPT),
+    "list_prompts": Reach(),
+    "get_prompt": Reach("prompt"),
+    "update_prompt": Reach("prompt", PROMPT),
+    "delete_prompt": Reach("prompt"),
+    "render_prompt": Reach("prompt", {"variables": {"name": "Eve"}}),
+    "set_label": Reach("prompt", {"version": 1}),
+    "label_history": Reach("prompt"),
+    "get_llm_prompt": Reach(),
+    "set_llm_prompt": Reach(body=PROMPT),
+    "reset_llm_prompt": Reach(),
+    "get_default_llm_prompt": Reach(),
+    "list_providers": Reach(),
+    "get_llm_default": Reach(),
+    "set_llm_default": Reach(body={"model": "local/extractive"}),
     "chat": Reach(body=CHAT),
     "stream_chat": Reach(body=CHAT),
     "embed": Reach(body={"input": "Where do the cats live?"}),
@@ -86,8 +102,11 @@ REACH: Final = {
     "list_activity": Reach(),
 }
 ADDRESSED: Final = sorted(name for name, reach in REACH.items() if reach.thing)
-# What these paths name is nobody's: a provider.
-SHARED: Final = {"get_provider_key", "put_provider_key", "delete_provider_key"}
+# What these paths name is nobody's: a provider, a type.
+SHARED: Final = {
+    *("get_provider_key", "put_provider_key", "delete_provider_key"),
+    *("get_llm_prompt", "set_llm_prompt", "reset_llm_prompt", "get_default_llm_prompt", "get_llm_default", "set_llm_default"),
+}
 
 
 @dataclass
@@ -98,11 +117,14 @@ class World:
     first: dict[str, str]
     second: dict[str, str]
     things: dict[str, str]
+    own: str
 
     async def ask(self, name: str, headers: dict[str, str], identifier: str = "") -> httpx.Response:
         method, path, operation = OPERATIONS[name]
         body = REACH[name].body if "requestBody" in operation else None
+        body = body and {field: self.own if value == OWN else value for field, value in body.items()}
         path = path.replace("{id}", identifier).replace("{name}", identifier).replace("{provider}", "openai")
+        path = path.replace("{type}", "chat").replace("{label}", "production")
         return await self.http.request(method, path, json=body or None, headers=headers)
 
 
@@ -117,17 +139,26 @@ async def world(settings: Settings, database: Database) -> AsyncIterator[World]:
             "user": bob["user"]["id"],
             "document": await _published(runtime, ada),
             "collection": await _collection(http, ada),
+            "prompt": await _prompt(http, ada),
         }
         for session, last_four in ((ada, "nbdy"), (eve, "mine")):
             body = {"api_key": f"sk-a-provider-key-of-ones-own-{last_four}"}
             await http.put("/api/v1/admin/provider-keys/openai", json=body, headers=bearer(session))
-        yield World(http, bearer(ada), bearer(eve), things)
+        yield World(http, bearer(ada), bearer(eve), things, str(eve["org"]["id"]))
 
 
 async def _collection(http: httpx.AsyncClient, session: dict[str, Any]) -> str:
     """An empty collection of the session's tenant."""
     answer = await http.post("/api/v1/collections", json={"name": "nobody-elses-notes"}, headers=bearer(session))
     return str(answer.json()["name"])
+
+
+async def _prompt(http: httpx.AsyncClient, session: dict[str, Any]) -> str:
+    """A prompt of the session's tenant, which has one of its own for chats too."""
+    made = await http.post("/api/v1/prompts", json={"key": "nobody-elses-prompt"} | PROMPT, headers=bearer(session))
+    secret = {"messages": [{"role": "system", "content": "It is nobody else's business."}]}
+    await http.post("/api/v1/llm-prompts/chat", json=secret, headers=bearer(session))
+    return str(made.json()["id"])
 
 
 async def _published(runtime: LocalRuntime, session: dict[str, Any]) -> str:
