@@ -8,7 +8,7 @@ from tests.infra.template import Template
 # The same in every deployment, or of the local cloud and the tests alone.
 FIXED = {
     "DATABASE_PASSWORD", "DATABASE_POOL_SIZE", "S3_PUBLIC_URL", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "ACCESS_TOKEN_TTL",
-    "UPLOAD_LIMIT", "BODY_LIMIT", "CHAT_BODY_LIMIT", "DOCUMENT_LIMIT", "SSE_HEARTBEAT",
+    "UPLOAD_LIMIT", "BODY_LIMIT", "CHAT_BODY_LIMIT", "CHAT_TIMEOUT", "DOCUMENT_LIMIT", "SSE_HEARTBEAT",
 }  # fmt: skip
 
 

@@ -82,6 +82,8 @@ class Settings(BaseModel):
     drop_delete: Literal["ignore", "mirror"] = "ignore"
 
     chat_model: str = "local/extractive"
+    # Seconds for one answer of the gateway, retries and other models included.
+    chat_timeout: float = Field(default=300, gt=0, le=890)
     embedding_model: str = "local/all-minilm-l6-v2"
     # A model that looks once more at what a search found, when asked to: `local/relevance`. Empty: none.
     reranker: str = ""

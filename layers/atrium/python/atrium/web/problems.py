@@ -37,6 +37,11 @@ SCHEMA: Final[dict[str, Any]] = {
                 "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
             },
         },
+        "attempts": {
+            "type": "array",
+            "description": "Of a model provider's failure: every try, with its model, outcome, status and milliseconds.",
+            "items": {"type": "object"},
+        },
     },
 }
 
@@ -92,7 +97,8 @@ def problem(request_id: str, error: AtriumError) -> Response:
     """The reply to an expected failure."""
     status = status_of(error)
     fields = error.errors if isinstance(error, errors.InvalidFields) else ()
-    return _reply(request_id, error.code, error.title, status, error.detail, fields=fields, headers=headers_of(error))
+    more = _members_of(error)
+    return _reply(request_id, error.code, error.title, status, error.detail, fields=fields, more=more, headers=headers_of(error))
 
 
 def internal_problem(request_id: str) -> Response:
@@ -102,7 +108,13 @@ def internal_problem(request_id: str) -> Response:
 
 def problem_document(request_id: str, error: AtriumError) -> dict[str, Any]:
     """The problem's JSON alone, for an event stream that has already answered 200."""
-    return _document(request_id, error.code, error.title, status_of(error), error.detail)
+    return _document(request_id, error.code, error.title, status_of(error), error.detail) | _members_of(error)
+
+
+def _members_of(error: AtriumError) -> dict[str, Any]:
+    """What some problems have beside the members that all have."""
+    tried = error.attempts if isinstance(error, errors.ProviderError) else ()
+    return {"attempts": [dict(each) for each in tried]} if tried else {}
 
 
 def problem_responses(statuses: Iterable[int]) -> dict[int | str, dict[str, Any]]:
@@ -190,6 +202,8 @@ def headers_of(error: AtriumError) -> dict[str, str]:
                 "RateLimit-Remaining": "0",
                 "RateLimit-Reset": seconds,
             }
+        case errors.ProviderUnavailable(retry_after=float() | int() as wanted):
+            return {"Retry-After": str(max(1, math.ceil(wanted)))}
         case errors.Unavailable() | errors.ProviderUnavailable():
             return {"Retry-After": str(_RETRY_SECONDS)}
     return {}
@@ -203,9 +217,10 @@ def _reply(
     detail: str,
     *,
     fields: tuple[FieldError, ...] = (),
+    more: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    document = _document(request_id, code, title, status, detail)
+    document = _document(request_id, code, title, status, detail) | dict(more or {})
     if fields:
         document["errors"] = [{"pointer": field.pointer, "detail": field.detail} for field in fields]
     return JSONResponse(document, status_code=status, headers=headers, media_type=MEDIA_TYPE)

@@ -1,0 +1,1 @@
+"""The gateway to models: /api/v1/llm; streams when asked to."""

@@ -1,0 +1,1 @@
+"""The gateway behind /api/v1/llm."""
