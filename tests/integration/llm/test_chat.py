@@ -99,6 +99,10 @@ async def test_a_stored_prompt_goes_before_the_messages(api: Api, openai: OpenAI
     assert sent["temperature"] == 0.5
 
 
+def parts(*each: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": list(each)}]}
+
+
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [
@@ -107,12 +111,12 @@ async def test_a_stored_prompt_goes_before_the_messages(api: Api, openai: OpenAI
         ({"models": [LARGE]}, ""),
         ({"messages": [{"role": "user", "content": ""}]}, "/messages/0/content"),
         ({"messages": [{"role": "robot", "content": "x"}]}, "/messages/0"),
-        ({"messages": [{"role": "user", "content": [{"type": "image", "url": "http://example.com/a.png"}]}]}, "/messages/0/content/0/url"),
-        ({"messages": [{"role": "user", "content": [{"type": "image", "url": "https://127.0.0.1/a"}]}]}, "/messages/0/content/0/url"),
-        ({"messages": [{"role": "user", "content": [{"type": "image", "url": "https://me@example.com/a"}]}]}, "/messages/0/content/0/url"),
-        ({"messages": [{"role": "user", "content": [{"type": "image", "url": "https://db.internal/a"}]}]}, "/messages/0/content/0/url"),
-        ({"messages": [{"role": "user", "content": [{"type": "image", "data": PDF, "media_type": "image/png"}]}]}, "/messages/0/content/0"),
-        ({"messages": [{"role": "user", "content": [{"type": "file", "data": PNG}]}]}, "/messages/0/content/0"),
+        (parts({"type": "image", "url": "http://example.com/a.png"}), "/messages/0/content/0/url"),
+        (parts({"type": "image", "url": "https://127.0.0.1/a"}), "/messages/0/content/0/url"),
+        (parts({"type": "image", "url": "https://me@example.com/a"}), "/messages/0/content/0/url"),
+        (parts({"type": "image", "url": "https://db.internal/a"}), "/messages/0/content/0/url"),
+        (parts({"type": "image", "data": PDF, "media_type": "image/png"}), "/messages/0/content/0"),
+        (parts({"type": "file", "data": PNG}), "/messages/0/content/0"),
         ({"tool_choice": {"name": "absent"}}, ""),
         ({"tools": [WEATHER, WEATHER]}, ""),
         ({"temperature": 3}, "/temperature"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,6 +24,13 @@ def events(text: str) -> list[tuple[str, Any]]:
     """Names and data of a stream's events."""
     frames = [frame.split("\n") for frame in text.split("\n\n") if frame and not frame.startswith(":")]
     return [(frame[0].removeprefix("event: "), json.loads(frame[1].removeprefix("data: "))) for frame in frames]
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    """Wait in small steps for what another task does."""
+    async with asyncio.timeout(5):
+        while not happened():  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0.005)
 
 
 async def test_an_unknown_model_is_told_the_nearest(api: Api) -> None:
@@ -172,16 +180,14 @@ async def test_a_stream_ends_in_the_whole_answer(api: Api) -> None:
 async def test_who_leaves_pays_for_what_was_produced(api: Api, openai: OpenAIServer) -> None:
     openai.script(Script(answer="one two three four five six", frame_delay=0.02))
     request = asyncio.ensure_future(api.chat())
-    while not openai.requests:
-        await asyncio.sleep(0.005)
+    await until(lambda: bool(openai.requests))
     await asyncio.sleep(0.03)
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request
     async with asyncio.timeout(2):
-        while await api.unsettled():
-            await asyncio.sleep(0.01)
         await openai.abandoned.wait()
+    assert await api.unsettled() == 0
     (row,) = await api.entries()
     assert (row["outcome"], row["counted"], row["cost"] > 0) == ("cancelled", False, True)
 
