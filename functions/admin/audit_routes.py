@@ -7,8 +7,8 @@ from fastapi import Query, Response
 from atrium.kernel.budget import Budget
 from atrium.web.pagination import Page, Paged
 from atrium.web.routing import area_router
-from functions.admin.audit_schemas import AuditReply, VerificationReply
-from functions.admin.dependencies import AfterSeq, AuditReader, Audits, Filter, Noted
+from functions.admin.audit_schemas import ActivityPage, ActivityReply, AuditReply, DayReply, VerificationReply
+from functions.admin.dependencies import Activities, ActivityWhere, AfterSeq, AuditReader, Audits, Filter, Noted
 
 router = area_router(prefix="/admin", tags=["admin"])
 NDJSON = "application/x-ndjson"
@@ -52,3 +52,12 @@ async def export_audit(
     lines, last = await audits.export(principal, after=after_seq, limit=limit)
     next_page = f'</api/v1/admin/audit/export?after_seq={last}&limit={limit}>; rel="next"'
     return Response(lines, media_type=NDJSON, headers={} if last is None else {"Link": next_page})
+
+
+@router.get("/activity")
+async def list_activity(principal: AuditReader, activities: Activities, page: Paged, where: ActivityWhere) -> ActivityPage:
+    """What went on, for people: changes and calls of models, the newest first. Renewed logins are left out."""
+    rows = await activities.list_page(principal, where, after=page.after, limit=page.rows)
+    shown = page.page(rows, key=lambda activity: (activity.at, activity.id), shape=ActivityReply.of)
+    days = [DayReply.of(day) for day in await activities.days(principal)] if page.after is None else []
+    return ActivityPage(data=shown.data, next_cursor=shown.next_cursor, days=days)

@@ -1,12 +1,16 @@
 """The wire contracts of the audit log."""
 
+from datetime import date
 from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field, PlainSerializer
 
+from atrium.audit.activity import Activity, Call, Day
 from atrium.audit.canonical import instant
 from atrium.audit.models import AuditEntry, Verification
+from atrium.ledger.models import dollars
+from atrium.web.pagination import Page
 from atrium.web.schemas import Reply, Timestamp
 
 Instant = Annotated[AwareDatetime, PlainSerializer(instant, return_type=str, when_used="json")]
@@ -66,3 +70,71 @@ class VerificationReply(Reply):
             oldest_unsealed_at=chain.oldest_unsealed_at,
             head=HeadReply(seq=chain.end.seq, hash=(chain.end.hash or b"").hex(), sealed_at=chain.sealed_at),
         )
+
+
+class CallReply(Reply):
+    """A call of a model, as the ledger has it."""
+
+    id: UUID
+    kind: str
+    model: str
+    feature: str
+    outcome: str
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+
+    @classmethod
+    def of(cls, call: Call) -> Self:
+        """The wire form."""
+        return cls(
+            id=call.id,
+            kind=call.kind,
+            model=call.model,
+            feature=call.feature,
+            outcome=call.outcome,
+            input_tokens=call.input_tokens,
+            output_tokens=call.output_tokens,
+            cost_usd=dollars(call.cost),
+        )
+
+
+class ActivityReply(Reply):
+    """One thing that went on: a change, or a call of a model."""
+
+    id: UUID
+    at: Instant
+    summary: str = Field(description="For people, in English: `ada@example.com deleted document report.pdf`.")
+    actor: str
+    actor_name: str | None = Field(description="A user's e-mail or an API key's name, while there is one.")
+    action: str | None = Field(description="Of a change, as in the audit log.")
+    target: str | None
+    target_name: str | None
+    request_id: str
+    call: CallReply | None = Field(description="Of a call of a model: its entry of the ledger.")
+
+    @classmethod
+    def of(cls, activity: Activity) -> Self:
+        """The wire form."""
+        call = None if activity.call is None else CallReply.of(activity.call)
+        return cls.model_validate({name: getattr(activity, name) for name in cls.model_fields} | {"call": call})
+
+
+class DayReply(Reply):
+    """How much went on in a day (UTC)."""
+
+    day: date
+    changes: int
+    calls: int = Field(description="Calls of models that have ended.")
+    cost_usd: float
+
+    @classmethod
+    def of(cls, day: Day) -> Self:
+        """The wire form."""
+        return cls(day=day.day, changes=day.changes, calls=day.calls, cost_usd=dollars(day.cost))
+
+
+class ActivityPage(Page[ActivityReply]):
+    """One page, and on the first the last fourteen days in numbers, today's first; they do not go by the filters."""
+
+    days: list[DayReply]

@@ -1,13 +1,14 @@
 """What the routes work with."""
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import Depends, Query, Request
 from pydantic import AwareDatetime, BeforeValidator
 
+from atrium.audit.activity import ActivityFilter
 from atrium.audit.models import AuditFilter, Link
-from atrium.audit.reading import AuditService
+from atrium.audit.reading import ActivityService, AuditService
 from atrium.kernel.principal import Principal
 from atrium.tenancy.permissions import Permission
 from atrium.web.auth import require
@@ -27,9 +28,20 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_spelt)]
 """A moment in a query: RFC 3339 with any offset."""
 
 
+Actor = Annotated[PlainText | None, Query(max_length=200, description="`user:<id>`, `api_key:<id>`.")]
+OfRequest = Annotated[PlainText | None, Query(max_length=200, description="A response's `X-Request-Id`.")]
+Since = Annotated[Moment | None, Query(alias="from", description="Not before this moment.")]
+Until = Annotated[Moment | None, Query(alias="to", description="Before this moment.")]
+
+
 async def audit_service(request: Request) -> AuditService:
     """The audit log of the process's runtime."""
     return AuditService(request.app.state.runtime.database)
+
+
+async def activity_service(request: Request) -> ActivityService:
+    """The activity of the process's runtime."""
+    return ActivityService(request.app.state.runtime.database)
 
 
 async def audit_filter(
@@ -37,14 +49,25 @@ async def audit_filter(
         str | None,
         Query(pattern=r"^[a-z_]+(\.[a-z_]+)*$", max_length=100, description="`document.deleted`, or `document` for all of them."),
     ] = None,
-    actor: Annotated[PlainText | None, Query(max_length=200, description="`user:<id>`, `api_key:<id>`.")] = None,
+    actor: Actor = None,
     target: Annotated[PlainText | None, Query(max_length=2000, description="`document:<id>`.")] = None,
-    request_id: Annotated[PlainText | None, Query(max_length=200, description="A response's `X-Request-Id`.")] = None,
-    since: Annotated[Moment | None, Query(alias="from", description="Not before this moment.")] = None,
-    until: Annotated[Moment | None, Query(alias="to", description="Before this moment.")] = None,
+    request_id: OfRequest = None,
+    since: Since = None,
+    until: Until = None,
 ) -> AuditFilter:
     """What the log is narrowed to."""
     return AuditFilter(action, actor, target, request_id, since, until)
+
+
+async def activity_filter(
+    kind: Annotated[Literal["change", "call"] | None, Query(description="Changes alone, or calls of models alone.")] = None,
+    actor: Actor = None,
+    request_id: OfRequest = None,
+    since: Since = None,
+    until: Until = None,
+) -> ActivityFilter:
+    """What the activity is narrowed to."""
+    return ActivityFilter(kind != "call", kind != "change", actor, request_id, since, until)
 
 
 AfterSeq = Annotated[int, Query(ge=0, le=2**63 - 1, description="Only entries with a higher `seq`.")]
@@ -64,3 +87,5 @@ Audits = Annotated[AuditService, Depends(audit_service)]
 AuditReader = Annotated[Principal, require(Permission.AUDIT_READ)]
 Filter = Annotated[AuditFilter, Depends(audit_filter)]
 Noted = Annotated[Link, Depends(noted_link)]
+Activities = Annotated[ActivityService, Depends(activity_service)]
+ActivityWhere = Annotated[ActivityFilter, Depends(activity_filter)]

@@ -83,7 +83,7 @@ REFUSALS: Final[dict[str, dict[str, str]]] = {
     "get_prompt": _ABSENT | _FOREIGN,
     "update_prompt": _PROMPTED | _ABSENT,
     "delete_prompt": _ABSENT,
-    "render_prompt": _UNSTORABLE | _ABSENT,
+    "render_prompt": _UNSTORABLE | _ABSENT | {"422": "a whole number with a fraction, 5.0"},
     "set_label": _ABSENT | {"422": "a version that is not there; the label latest; 5.0"},
     "label_history": _ABSENT | _FOREIGN,
     "set_llm_prompt": _PROMPTED,

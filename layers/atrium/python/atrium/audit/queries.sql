@@ -42,3 +42,72 @@ FROM atrium.audit_log a
 WHERE a.tenant_id = %(tenant_id)s AND a.seq > %(after)s AND a.seq <= %(until)s
 ORDER BY a.seq
 LIMIT %(limit)s
+
+-- name: list_activity
+-- GET /admin/activity: changes and calls of models, newest first; each half brings a page, and names are looked up for one.
+-- Renewed logins, every few minutes for whoever works, are left out.
+WITH changes AS (
+    SELECT a.id, a.at, a.actor, a.action, a.target, a.detail ->> 'name' AS detail_name, a.request_id, NULL::jsonb AS call
+    FROM atrium.audit_log a
+    WHERE %(changes)s AND a.tenant_id = %(tenant_id)s AND a.action <> 'auth.refreshed'
+      AND (%(actor)s::text IS NULL OR a.actor = %(actor)s)
+      AND (%(request_id)s::text IS NULL OR a.request_id = %(request_id)s)
+      AND (%(since)s::timestamptz IS NULL OR a.at >= %(since)s)
+      AND (%(until)s::timestamptz IS NULL OR a.at < %(until)s)
+      AND (%(after_at)s::timestamptz IS NULL OR a.at <= %(after_at)s AND (a.at, a.id) < (%(after_at)s, %(after_id)s::uuid))
+    ORDER BY a.at DESC, a.id DESC
+    LIMIT %(limit)s
+), calls AS (
+    SELECT e.id, e.created_at AS at,
+           CASE WHEN e.user_id IS NOT NULL THEN 'user:' || e.user_id WHEN e.api_key_id IS NOT NULL THEN 'api_key:' || e.api_key_id
+                ELSE 'worker:00000000-0000-0000-0000-000000000000' END AS actor,
+           NULL::text AS action, NULL::text AS target, NULL::text AS detail_name, e.request_id,
+           jsonb_build_object('kind', e.kind, 'model', e.model, 'feature', e.feature, 'outcome', e.outcome, 'cost', e.cost,
+                              'input_tokens', e.input_tokens, 'output_tokens', e.output_tokens) AS call
+    FROM atrium.ledger_entries e
+    WHERE %(calls)s AND e.tenant_id = %(tenant_id)s
+      AND (%(actor)s::text IS NULL OR %(actor)s = 'user:' || e.user_id OR %(actor)s = 'api_key:' || e.api_key_id)
+      AND (%(request_id)s::text IS NULL OR e.request_id = %(request_id)s)
+      AND (%(since)s::timestamptz IS NULL OR e.created_at >= %(since)s)
+      AND (%(until)s::timestamptz IS NULL OR e.created_at < %(until)s)
+      AND (%(after_at)s::timestamptz IS NULL
+           OR e.created_at <= %(after_at)s AND (e.created_at, e.id) < (%(after_at)s, %(after_id)s::uuid))
+    ORDER BY e.created_at DESC, e.id DESC
+    LIMIT %(limit)s
+), page AS (
+    SELECT * FROM (SELECT * FROM changes UNION ALL SELECT * FROM calls) both_halves ORDER BY at DESC, id DESC LIMIT %(limit)s
+), named AS (
+    SELECT p.*,
+           CASE WHEN p.actor ~ '^user:[0-9a-f-]{36}$' THEN substr(p.actor, 6)::uuid END AS user_id,
+           CASE WHEN p.actor ~ '^api_key:[0-9a-f-]{36}$' THEN substr(p.actor, 9)::uuid END AS api_key_id,
+           split_part(p.target, ':', 1) AS kind,
+           CASE WHEN p.target ~ '^[a-z_]+:[0-9a-f-]{36}$' THEN split_part(p.target, ':', 2)::uuid END AS target_id
+    FROM page p
+)
+SELECT n.id, n.at, n.actor, n.action, n.target, n.request_id, n.call, coalesce(u.email, k.name) AS actor_name,
+       coalesce(d.name, tu.email, tk.name, n.detail_name) AS target_name
+FROM named n
+LEFT JOIN atrium.users u ON u.tenant_id = %(tenant_id)s AND u.id = n.user_id
+LEFT JOIN atrium.api_keys k ON k.tenant_id = %(tenant_id)s AND k.id = n.api_key_id
+LEFT JOIN atrium.documents d ON n.kind = 'document' AND d.tenant_id = %(tenant_id)s AND d.id = n.target_id
+LEFT JOIN atrium.users tu ON n.kind = 'user' AND tu.tenant_id = %(tenant_id)s AND tu.id = n.target_id
+LEFT JOIN atrium.api_keys tk ON n.kind = 'api_key' AND tk.tenant_id = %(tenant_id)s AND tk.id = n.target_id
+ORDER BY n.at DESC, n.id DESC
+
+-- name: count_days
+-- GET /admin/activity: how much went on in each of the last days (UTC), today first.
+WITH days AS (
+    SELECT (now() AT TIME ZONE 'UTC')::date - n AS day FROM generate_series(0, %(days)s - 1) n
+), changes AS (
+    SELECT (a.at AT TIME ZONE 'UTC')::date AS day, count(*) AS changes FROM atrium.audit_log a
+    WHERE a.tenant_id = %(tenant_id)s AND a.action <> 'auth.refreshed'
+      AND a.at >= (SELECT min(d.day) FROM days d)::timestamp AT TIME ZONE 'UTC'
+    GROUP BY 1
+), calls AS (
+    SELECT s.day, sum(s.calls)::bigint AS calls, sum(s.cost)::bigint AS cost FROM atrium.usage_daily s
+    WHERE s.tenant_id = %(tenant_id)s AND s.day >= (SELECT min(d.day) FROM days d)
+    GROUP BY 1
+)
+SELECT d.day, coalesce(c.changes, 0) AS changes, coalesce(s.calls, 0) AS calls, coalesce(s.cost, 0) AS cost
+FROM days d LEFT JOIN changes c ON c.day = d.day LEFT JOIN calls s ON s.day = d.day
+ORDER BY d.day DESC

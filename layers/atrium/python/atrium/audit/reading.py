@@ -1,9 +1,10 @@
-"""What a tenant's auditors do with the audit log: read, export, verify."""
+"""What a tenant's admins do with the audit log: read, export, verify, and see what goes on."""
 
 from collections.abc import Sequence
 from typing import Any, Final
 
 from atrium.audit import repository
+from atrium.audit.activity import Activity, ActivityFilter, Day
 from atrium.audit.canonical import canonical
 from atrium.audit.models import AuditEntry, AuditFilter, Link, SealedEntry, Verification
 from atrium.audit.verifying import verify
@@ -14,6 +15,8 @@ from atrium.kernel.principal import Principal
 _ENDLESS: Final = 2**63 - 1
 # Bytes of an export's page: a buffered answer may have 6 MB.
 _EXPORT_BYTES: Final = 4_000_000
+# How far back days are counted.
+DAYS: Final = 14
 
 
 class AuditService:
@@ -45,6 +48,25 @@ class AuditService:
     async def verify(self, principal: Principal, after: Link, budget: Budget) -> Verification:
         """Compute the chain behind `after` again; see `atrium.audit.verifying`."""
         return await verify(self._database, principal, after, budget)
+
+
+class ActivityService:
+    """The activity of the principal's tenant."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_page(
+        self, principal: Principal, where: ActivityFilter, *, after: tuple[Any, ...] | None, limit: int
+    ) -> Sequence[Activity]:
+        """What `where` leaves, the newest first, below the sort key (at, id) `after`."""
+        async with self._database.transaction(principal) as tx:
+            return [Activity.from_row(row) for row in await repository.list_activity(tx, where, after=after, limit=limit)]
+
+    async def days(self, principal: Principal) -> Sequence[Day]:
+        """The last fourteen days, today's first, whether anything went on or not."""
+        async with self._database.transaction(principal) as tx:
+            return [Day(**row) for row in await repository.count_days(tx, DAYS)]
 
 
 def _line(entry: SealedEntry) -> bytes:

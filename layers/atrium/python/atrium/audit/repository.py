@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from atrium.audit.activity import ActivityFilter
 from atrium.audit.canonical import GENESIS, MEMBERS, parse
 from atrium.audit.models import AuditEntry, AuditFilter, Chain, Link, SealedEntry
 from atrium.db import Row, Transaction, load_queries
@@ -35,6 +36,19 @@ async def list_entries(tx: Transaction, where: AuditFilter, *, after: tuple[Any,
         queries.list_entries, tenant_id=tx.principal.tenant_id, after_at=at, after_id=last, limit=limit, **asdict(where)
     )
     return [AuditEntry.from_row(row) for row in rows]
+
+
+async def list_activity(tx: Transaction, where: ActivityFilter, *, after: tuple[Any, ...] | None, limit: int) -> Sequence[Row]:
+    """Rows of `list_activity`: what `where` leaves, the newest first, below `after`: (at, id)."""
+    at, last = after or (None, None)
+    return await tx.fetch_all(
+        queries.list_activity, tenant_id=tx.principal.tenant_id, after_at=at, after_id=last, limit=limit, **asdict(where)
+    )
+
+
+async def count_days(tx: Transaction, days: int) -> Sequence[Row]:
+    """Rows of `count_days`."""
+    return await tx.fetch_all(queries.count_days, tenant_id=tx.principal.tenant_id, days=days)
 
 
 async def seal(tx: Transaction, most: int) -> tuple[int, Link]:
