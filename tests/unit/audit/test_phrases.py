@@ -9,8 +9,8 @@ from atrium.audit import phrases
     ("actor", "name", "said"),
     [
         ("user:1", "ada@example.com", "ada@example.com"), ("user:1", None, "a former user"),
-        ("api_key:1", "CI", "the API key CI"), ("api_key:1", None, "an API key"), ("worker:0", None, "Atrium"), ("operator:1", None, "the operator"),
-        ("anonymous", None, "somebody"), ("robot:1", None, "robot"),
+        ("api_key:1", "CI", "the API key CI"), ("api_key:1", None, "an API key"), ("worker:0", None, "Atrium"),
+        ("operator:1", None, "the operator"), ("anonymous", None, "somebody"), ("robot:1", None, "robot"),
     ],
 )  # fmt: skip
 def test_who(actor: str, name: str | None, said: str) -> None:
