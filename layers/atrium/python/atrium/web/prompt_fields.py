@@ -26,7 +26,7 @@ class WhichIn(StrictModel):
     """Which version, and what goes into it. Without `version` and `label`: what `production` points at, else the latest."""
 
     version: Version | None = None
-    label: LabelName | None = Field(default=None, description="`latest` is the latest version. Not together with `version`.")
+    label: LabelName | None = Field(default=None, description="`latest` is the latest version. Of no effect beside `version`.")
     variables: Variables = Field(default_factory=dict)
     subject: Subject | None = None
 
