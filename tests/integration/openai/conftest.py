@@ -10,6 +10,8 @@ import psycopg
 import pytest
 
 from atrium.db import Database
+from atrium.gateway.routing import Router
+from atrium.gateway.service import GatewayService
 from atrium.kernel.settings import Settings
 from functions.auth.app import create_app as create_auth
 from functions.openai.app import create_app as create_openai
@@ -58,9 +60,14 @@ def frames(answer: httpx.Response) -> list[Any]:
     return [each if each == "[DONE]" else json.loads(each) for each in told]
 
 
+async def _at_once(seconds: float) -> None:
+    """Tests do not wait before a retry."""
+
+
 @pytest.fixture
 async def api(settings: Settings, database: Database, openai: OpenAIServer, admin_connection: Connection) -> AsyncIterator[Api]:
     runtime = LocalRuntime(settings, database, **UNLIMITED)
+    runtime.__dict__["gateway"] = GatewayService(runtime, Router(sleep=_at_once))
     secret = json.dumps({"api_key": "sk-of-the-platform", "base_url": openai.base_url})
     runtime.memory_secrets.values["atrium/providers/openai"] = secret
     app = WholeApi({"auth": create_auth(runtime), "openai": create_openai(runtime)}, nowhere="openai")

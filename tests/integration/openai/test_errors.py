@@ -1,0 +1,167 @@
+"""What goes wrong under /v1, in OpenAI's shape: an unmodified client must know what to do."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from atrium.tenancy.keys import new_key, parse_key
+from tests.fakes.openai_server import OpenAIServer, failing, out_of_quota
+from tests.fakes.wire import Script
+from tests.integration.openai.conftest import HELLO, Api, frames
+
+
+def told(answer: Any) -> tuple[int, str, str]:
+    error = answer.json()["error"]
+    assert set(error) - {"attempts"} == {"message", "type", "param", "code"}
+    assert answer.headers["x-request-id"]
+    return answer.status_code, error["type"], error["code"]
+
+
+@pytest.mark.parametrize("key", ["", "Bearer nonsense", "Bearer atr_live_0000000000000000_wrong"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/embeddings"])
+async def test_nobody_is_401_before_the_body_is_read(api: Api, path: str, key: str) -> None:
+    answer = await api.http.post(path, content=b"{broken", headers={"Authorization": key} if key else {})
+    assert told(answer) == (401, "invalid_request_error", "invalid_api_key")
+
+
+async def test_a_forged_key_of_a_known_id_learns_nothing_of_its_body(api: Api) -> None:
+    await api.post("/chat/completions", HELLO)
+    forged = new_key(parse_key(api.key).key_id).text  # type: ignore[union-attr]
+    answer = await api.http.post("/v1/chat/completions", json={"model": "nothing"}, headers={"X-API-Key": forged})
+    assert told(answer) == (401, "invalid_request_error", "invalid_api_key")
+
+
+async def test_an_unknown_model_names_the_nearest(api: Api) -> None:
+    answer = await api.post("/chat/completions", HELLO | {"model": "gpt-4o-mni"})
+    assert told(answer) == (404, "invalid_request_error", "model_not_found")
+    assert "gpt-4o-mini" in answer.json()["error"]["message"]
+    assert answer.json()["error"]["param"] == "model"
+
+
+async def test_a_context_too_long_tells_both_numbers(api: Api) -> None:
+    long = {"role": "user", "content": "word " * 200_000}
+    answer = await api.post("/chat/completions", HELLO | {"messages": [long]})
+    assert told(answer) == (400, "invalid_request_error", "context_length_exceeded")
+    assert "128000" in answer.json()["error"]["message"]
+
+
+async def test_a_missing_key_names_the_setting(api: Api) -> None:
+    answer = await api.post("/chat/completions", HELLO | {"model": "anthropic/claude-sonnet-4"})
+    assert told(answer) == (503, "server_error", "provider_not_configured")
+    assert "ANTHROPIC_API_KEY" in answer.json()["error"]["message"]
+    assert answer.headers["x-should-retry"] == "false"
+
+
+async def test_unknown_addresses_and_methods(api: Api) -> None:
+    assert told(await api.get("/nothing")) == (404, "invalid_request_error", "unknown_url")
+    answer = await api.get("/chat/completions")
+    assert told(answer) == (405, "invalid_request_error", "method_not_allowed")
+    assert "POST" in answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status"),
+    [(b"{", "application/json", 400), (b"x" * 7_000_000, "application/json", 413), (b"a=b", "text/plain", 415)],
+)
+async def test_bodies_that_cannot_be_read(api: Api, content: bytes, kind: str, status: int) -> None:
+    answer = await api.http.post("/v1/chat/completions", content=content, headers=api.headers | {"content-type": kind})
+    assert told(answer)[0] == status
+
+
+async def test_what_the_provider_refuses_passes_with_its_words(api: Api, openai: OpenAIServer) -> None:
+    error = {"message": "Unsupported value: 'temperature'", "type": "invalid_request_error", "param": "temperature", "code": "x"}
+    openai.script(Script(status=400, error=error))
+    answer = await api.post("/chat/completions", HELLO | {"temperature": 0})
+    assert told(answer) == (400, "invalid_request_error", "x")
+    assert answer.json()["error"]["param"] == "temperature"
+    assert [call["outcome"] for call in await api.calls()] == ["failed"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("script", "status", "code"),
+    [
+        (failing(500), 503, "provider_unavailable"),
+        (out_of_quota(), 502, "provider_error"),
+        (Script(status=401), 502, "provider_error"),
+        (Script(garbage="<html>"), 502, "provider_error"),
+    ],
+    ids=["500", "quota", "401", "garbage"],
+)
+async def test_failing_providers_are_told_with_attempts(
+    api: Api, openai: OpenAIServer, script: Script, status: int, code: str, stream: bool
+) -> None:
+    openai.script(*[script] * 3)
+    answer = await api.post("/chat/completions", HELLO | {"stream": stream})
+    assert told(answer) == (status, "server_error", code)
+    attempts = answer.json()["error"]["attempts"]
+    assert len(attempts) == (3 if status == 503 else 1)
+    (call,) = await api.calls()
+    assert (call["outcome"], call["cost"], len(call["attempts"])) == ("failed", 0, len(attempts))
+
+
+async def test_a_provider_that_recovers_is_not_told_of(api: Api, openai: OpenAIServer) -> None:
+    openai.script(failing(500))
+    answer = await api.post("/chat/completions", HELLO)
+    assert answer.status_code == 200
+    assert [each["outcome"] for each in (await api.calls())[0]["attempts"]] == ["unavailable", "ok"]
+
+
+async def test_a_malformed_frame_ends_the_stream_with_an_error(api: Api, openai: OpenAIServer) -> None:
+    openai.script(Script(malformed_at=2))
+    answer = await api.post("/chat/completions", HELLO | {"stream": True})
+    assert frames(answer)[-1]["error"]["code"] == "provider_error"
+    assert [call["outcome"] for call in await api.calls()] == ["cut"]
+
+
+async def test_usage_that_is_absent_is_counted_here(api: Api, openai: OpenAIServer) -> None:
+    for stream in (True, False):
+        openai.script(Script(usage=False))
+        assert (await api.post("/chat/completions", HELLO | {"stream": stream})).status_code == 200
+    assert [(call["outcome"], call["counted"], call["output_tokens"] > 0) for call in await api.calls()] == [
+        ("ok", False, True)
+    ] * 2
+
+
+async def test_a_spent_budget_is_not_retried(api: Api) -> None:
+    await limit(api, 1)
+    for _ in range(2):
+        answer = await api.post("/chat/completions", HELLO | {"max_tokens": 1000})
+        assert told(answer) == (429, "insufficient_quota", "insufficient_quota")
+        assert answer.headers["x-should-retry"] == "false"
+
+
+async def test_an_answer_without_a_bound_gets_what_the_budget_affords(api: Api, openai: OpenAIServer) -> None:
+    await limit(api, 1_000_000)
+    assert (await api.post("/chat/completions", HELLO)).status_code == 200
+    sent = openai.requests[-1].json()
+    assert 256 <= sent["max_completion_tokens"] < 2000
+
+
+async def test_an_idempotency_key_replays_and_refuses_another_body(api: Api, openai: OpenAIServer) -> None:
+    first, again = [await api.post("/chat/completions", HELLO, **{"Idempotency-Key": "one"}) for _ in range(2)]
+    assert (first.status_code, again.json(), again.headers["idempotency-replayed"]) == (200, first.json(), "true")
+    assert len(openai.requests) == 1
+    other = await api.post("/chat/completions", HELLO | {"max_tokens": 5}, **{"Idempotency-Key": "one"})
+    assert told(other)[0] == 422
+    assert other.headers["x-should-retry"] == "false"
+
+
+async def test_32_calls_on_a_budget_for_20_never_make_21(api: Api, openai: OpenAIServer) -> None:
+    await api.post("/chat/completions", HELLO | {"max_tokens": 10})
+    openai.requests.clear()
+    (row,) = await api.calls()
+    await limit(api, row["cost"] + 20 * row["bound"])
+    openai.script(*[Script(delay=0.3)] * 32)
+    answers = await asyncio.gather(*(api.post("/chat/completions", HELLO | {"max_tokens": 10}) for _ in range(32)))
+    assert sorted(each.status_code for each in answers) == [200] * 20 + [429] * 12
+    assert len(openai.requests) == 20
+
+
+async def limit(api: Api, nano: int) -> None:
+    """The tenant's budget of a month, in nano-dollars."""
+    tenant = api.session["org"]["id"]
+    columns = "tenant_id, scope_id, origin, scope, monthly_budget"
+    statement = f"INSERT INTO atrium.spending_limits ({columns}) VALUES (%s, %s, 'tenant', 'tenant', %s)"
+    await api.rows.execute(statement, [tenant, tenant, nano])

@@ -1,0 +1,39 @@
+"""A client that leaves ends the provider's call, and is settled for what was produced."""
+
+import asyncio
+import json
+
+import pytest
+
+from functions.openai.app import create_app
+from tests.fakes.openai_server import OpenAIServer
+from tests.fakes.wire import Script
+from tests.integration.answers.test_disconnect import serving
+from tests.integration.openai.conftest import HELLO, Api
+
+PATIENCE = 10
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("first_word", [True, False])
+async def test_who_leaves_is_not_answered_any_more(api: Api, openai: OpenAIServer, stream: bool, first_word: bool) -> None:
+    slow = Script(answer="word " * 500, frame_delay=0.02) if stream and first_word else Script(hang=True)
+    openai.script(slow)
+    body = json.dumps(HELLO | {"stream": stream}).encode()
+    head = {"host": "x", "content-type": "application/json", "content-length": str(len(body))} | api.headers
+    lines = ["POST /v1/chat/completions HTTP/1.1", *(f"{name}: {value}" for name, value in head.items()), "", ""]
+    async with serving(create_app(api.runtime)) as port, asyncio.timeout(PATIENCE):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write("\r\n".join(lines).encode() + body)
+        if stream and first_word:
+            await reader.readuntil(b"word")
+        else:
+            while not openai.requests:  # noqa: ASYNC110 - the fake offers no event for it
+                await asyncio.sleep(0.01)
+        writer.close()
+        while not (calls := await api.calls()):  # noqa: ASYNC110 - nor has the ledger one
+            await asyncio.sleep(0.01)
+    (call,) = calls
+    assert (call["outcome"], call["counted"]) == ("cancelled", False)
+    assert (call["output_tokens"] > 0) is (stream and first_word)
+    assert call["cost"] > 0
