@@ -1,9 +1,14 @@
 """Answers by quoting."""
 
-import pytest
+from typing import Any
 
-from atrium.providers.base import ChatRequest, Completed, Message, Passage, TextDelta
-from atrium.providers.extractive import LONGEST_QUOTE, NO_ANSWER, ExtractiveChat
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atrium.providers.base import ChatRequest, Completed, Image, JsonSchema, Message, Partial, Passage, Text, TextDelta, Tool
+from atrium.providers.extractive import LONGEST_QUOTE, NO_ANSWER, ONLY_QUOTES, ExtractiveChat
+from atrium.providers.plain_questions import plain_question
 from atrium.providers.relevance import stem
 
 PASSAGES = (
@@ -115,3 +120,96 @@ async def test_a_row_is_found_by_its_section_and_its_tables_header_though_prose_
     )
     ranked = await ExtractiveChat().choose("What is the first response time for an S1 incident?", [Passage(1, passage)])
     assert ranked[0].text == "S1 | Danger to people | 15 minutes | 4 hours"
+
+
+def user(text: str) -> Message:
+    return Message("user", text)
+
+
+async def said(*messages: Message, **wanted: Any) -> str:
+    """What it says to a plain conversation."""
+    events = ExtractiveChat().stream(ChatRequest("extractive", messages, **wanted))
+    return "".join([event.text async for event in events if isinstance(event, TextDelta)])
+
+
+PUMP = "The pump weighs 42 kg. Its casing is made of iron."
+POLICY = "Refunds are paid within 14 days. Shipping is not refunded."
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (user(f"{PUMP}\n\nHow heavy is the pump?"),),
+        (user(f"{PUMP} How heavy is the pump?"),),
+        (user(f"How heavy is the pump?\n\n{PUMP}"),),
+        (user(f"{PUMP}\n\nTell me how heavy the pump is"),),
+        (user(f"Tell me how heavy the pump is:\n\n{PUMP}"),),
+        (user(PUMP), user("How heavy is the pump?")),
+        (Message("system", f"Answer from this.\n\n{PUMP}"), user("How heavy is the pump?")),
+        (user("Where is it?"), Message("tool", PUMP, tool_call_id="1"), user("How heavy is the pump?")),
+        (user(PUMP), Message("assistant", ONLY_QUOTES), user("How heavy is the pump?")),
+        (Message("user", (Text(PUMP), Text("How heavy is the pump?"))),),
+        (user(f"{POLICY}\n\nWhen are refunds paid?"), Message("assistant", "Refunds?"), user(f"{PUMP}\nHow heavy is the pump?")),
+    ],
+)
+async def test_a_plain_question_is_answered_from_the_conversation(messages: tuple[Message, ...]) -> None:
+    assert await said(*messages) == "The pump weighs 42 kg."
+
+
+@pytest.mark.parametrize("text", ["Hello", "What is the capital of France?", "", f"{PUMP}\n\nWho won the cup in 1974?"])
+async def test_without_a_text_that_answers_it_says_that_it_only_quotes(text: str) -> None:
+    assert await said(user(text)) == ONLY_QUOTES
+
+
+async def test_an_earlier_question_answers_nothing() -> None:
+    assert await said(user("How heavy is the pump?"), Message("assistant", ONLY_QUOTES), user("How heavy is it?")) == ONLY_QUOTES
+
+
+TEXT = "The pump weighs 42 kg. The pump is made of iron. Oslo is a city. The iron of the pump comes from Norway. Who knows?"
+
+
+@pytest.mark.parametrize(
+    "messages", [(user(f"Summarise this:\n\n{TEXT[:-10]}"),), (Message("system", "Summarize the text."), user(f"{TEXT}\n\nEnd."))]
+)
+async def test_a_summary_is_the_sentences_whose_words_the_text_uses_most(messages: tuple[Message, ...]) -> None:
+    assert await said(*messages) == "The pump weighs 42 kg. The pump is made of iron. The iron of the pump comes from Norway."
+
+
+async def test_a_long_text_is_read_in_one_look_and_its_end_too() -> None:
+    assert (
+        await said(user(f"{'Heading\n\n' * 1500}{'Oslo is a city. ' * 1500}{PUMP}\n\nHow heavy is the pump?"))
+        == "The pump weighs 42 kg."
+    )
+
+
+async def test_it_stops_where_it_is_told_to() -> None:
+    assert await said(user(f"{PUMP}\n\nHow heavy is the pump?"), stop=(" kg", "")) == "The pump weighs 42"
+
+
+def test_what_is_for_language_models_is_ignored_and_named() -> None:
+    chat = ExtractiveChat()
+    assert isinstance(chat, Partial)
+    plain = ChatRequest("extractive", (user("What?"),))
+    assert chat.ignores(plain) == ()
+    picture = Message("user", (Text("What is this?"), Image("https://example.org/a.png")))
+    wanted: dict[str, Any] = {
+        "tools": (Tool("ping"),),
+        "response_format": JsonSchema(),
+        "seed": 1,
+        "temperature": 0.7,
+        "top_p": 0.5,
+    }
+    assert chat.ignores(ChatRequest("extractive", (picture,), reasoning_effort="low", **wanted)) == (
+        *("tools", "response_format", "seed", "reasoning_effort", "temperature", "top_p", "messages.content"),
+    )
+
+
+_ANY_TEXT = st.text(st.sampled_from("aA .?!:\n。？"), max_size=60)
+
+
+@given(st.lists(st.builds(Message, st.sampled_from(["system", "user", "assistant"]), _ANY_TEXT), max_size=5).map(tuple))
+def test_every_conversation_can_be_read_and_nothing_is_invented(messages: tuple[Message, ...]) -> None:
+    plain = plain_question(messages, never="nothing of that")
+    whole = "\n\n".join(each.text for each in messages)
+    assert plain.question in whole
+    assert all(set(each.text.split()) <= set(whole.split()) or plain.question for each in plain.texts)

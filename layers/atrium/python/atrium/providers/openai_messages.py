@@ -45,7 +45,7 @@ def responses_body(request: ChatRequest, spec: ChatSpec) -> Json:
 def unsaid(request: ChatRequest, spec: ChatSpec, *, responses: bool) -> tuple[str, ...]:
     """The fields of a request, in OpenAI's names, that a body does not carry."""
     silent = (_SAMPLING if spec.reasoning else ()) + (_NOT_IN_RESPONSES if responses else ())
-    named = responses and any(each.name for each in request.messages)
+    named = responses and any(each.name and each.role != "tool" for each in request.messages)
     return tuple(field for field in silent if getattr(request, field) not in (None, ())) + (("messages.name",) if named else ())
 
 
