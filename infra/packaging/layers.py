@@ -38,7 +38,7 @@ def _entries(exported: str) -> dict[str, str]:
 def third_party_hash(places: Places, layer: LayerName) -> str:
     """Hash of what a third-party layer is built from: locked packages, machine, these rules, its data."""
     here = Path(__file__).parent
-    rules = fingerprint.of_files([here / name for name in ("bytecode.py", "layers.py", "prune.py")], here)
+    rules = fingerprint.of_files([here / name for name in ("bytecode.py", "layers.py", "prune.py", "strip.py")], here)
     data = fingerprint.read_stamp(_data(places)[layer][0]) if layer in _data(places) else ""
     return fingerprint.of_texts((layer, places.machine, PYTHON_VERSION, requirements(places, layer), rules, data))
 

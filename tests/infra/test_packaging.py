@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from infra.packaging.__main__ import Piece, build, build_all, size
 from infra.packaging.bytecode import compile_tree
 from infra.packaging.places import ROOT, Places, uv
 from infra.packaging.prune import AWS_SERVICES, prune
+from infra.packaging.strip import strip_libraries
 
 # Lambda's limit is 250 MB with every layer; the adapter's needs some of it.
 LIMIT = 245_000_000
@@ -153,6 +155,40 @@ def test_a_link_leads_to_the_built_layer(tmp_path: Path) -> None:
     script = f"import site; site.addsitedir({str(site)!r}); import carried; print(carried.ORIGIN)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "layer\n"
     assert Places("lambda-arm64", tmp_path).deployable("base") == Places("lambda-arm64", tmp_path).layer("base")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what is stripped is ELF")
+def test_a_stripped_library_is_smaller_and_loads(tmp_path: Path) -> None:
+    found = importlib.util.find_spec("multidict._multidict")
+    assert found is not None
+    assert found.origin is not None
+    whole = Path(found.origin)
+    library = tmp_path / "python" / "multidict" / whole.name
+    library.parent.mkdir(parents=True)
+    for source in whole.parent.glob("*.py"):
+        shutil.copy(source, library.parent)
+    shutil.copy(whole, library)
+    saved = strip_libraries(tmp_path)
+    assert saved > 100_000
+    assert library.stat().st_size == whole.stat().st_size - saved
+    assert strip_libraries(tmp_path) == 0
+    script = f"import sys; sys.path.insert(0, {str(tmp_path / 'python')!r}); from multidict import _multidict as m"
+    code = f"{script}; d = m.MultiDict([('a', 1), ('a', 2)]); print(m.__file__, d.getall('a'))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said == f"{library} [1, 2]\n"
+
+
+def test_what_is_no_library_of_ours_to_strip_stays(tmp_path: Path) -> None:
+    contents = {
+        "text.so": b"INPUT(libc.so.6)",
+        "short.so": b"\x7fELF\x02\x01",
+        "mac.so": b"\xcf\xfa\xed\xfe" * 50,
+        "wide.so.1": b"",
+    }
+    for name, data in contents.items():
+        (tmp_path / name).write_bytes(data)
+    assert strip_libraries(tmp_path) == 0
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == contents
 
 
 def test_uv_is_found_where_it_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
