@@ -184,35 +184,33 @@ DECLARE
     granted     bigint := call.bound;
     balance     record;
     cap         bigint;
-    seen        integer;
+    present     integer;
 BEGIN
     IF granted > 0 THEN
-        LOOP
-            seen := 0;
-            FOR balance IN
-                SELECT b.scope, b.scope_id, b.spent, b.reserved FROM ledger_balances b
-                 WHERE b.tenant_id = tenant AND b.month = this_month AND b.scope_id IN (own_id, tenant)
-                 ORDER BY b.scope = 'tenant' FOR UPDATE
-            LOOP
-                seen := seen + 1;
-                cap := CASE WHEN balance.scope = 'tenant' THEN tenant_budget ELSE own_budget END;
-                CONTINUE WHEN cap IS NULL OR cap - balance.spent - balance.reserved >= granted;
-                granted := cap - balance.spent - balance.reserved;
-                IF granted < greatest(1, coalesce(call.least, call.bound)) THEN
-                    hold := ROW (false, 0, this_month, balance.scope,
-                                (SELECT l.origin FROM spending_limits l
-                                  WHERE l.tenant_id = tenant AND l.scope_id = balance.scope_id AND l.mode = 'hard'
-                                  ORDER BY l.monthly_budget LIMIT 1),
-                                cap, balance.spent, balance.reserved)::ledger_hold;
-                    RETURN hold;
-                END IF;
-            END LOOP;
-            EXIT WHEN seen = num_nonnulls(own_id, tenant);
-            -- The month's first call.
+        SELECT count(*) INTO present FROM ledger_balances b
+         WHERE b.tenant_id = tenant AND b.month = this_month AND b.scope_id IN (own_id, tenant);
+        IF present < num_nonnulls(own_id, tenant) THEN
+            -- The month's first call. Nothing is locked yet: a row that another call is inserting is waited for.
             INSERT INTO ledger_balances (tenant_id, month, scope_id, scope)
             SELECT tenant, this_month, s.id, s.scope FROM (VALUES (own_id, own_scope), (tenant, 'tenant')) s (id, scope)
              WHERE s.id IS NOT NULL ORDER BY s.scope = 'tenant' ON CONFLICT DO NOTHING;
-            granted := call.bound;
+        END IF;
+        FOR balance IN
+            SELECT b.scope, b.scope_id, b.spent, b.reserved FROM ledger_balances b
+             WHERE b.tenant_id = tenant AND b.month = this_month AND b.scope_id IN (own_id, tenant)
+             ORDER BY b.scope = 'tenant' FOR UPDATE
+        LOOP
+            cap := CASE WHEN balance.scope = 'tenant' THEN tenant_budget ELSE own_budget END;
+            CONTINUE WHEN cap IS NULL OR cap - balance.spent - balance.reserved >= granted;
+            granted := cap - balance.spent - balance.reserved;
+            IF granted < greatest(1, coalesce(call.least, call.bound)) THEN
+                hold := ROW (false, 0, this_month, balance.scope,
+                             (SELECT l.origin FROM spending_limits l
+                               WHERE l.tenant_id = tenant AND l.scope_id = balance.scope_id AND l.mode = 'hard'
+                               ORDER BY l.monthly_budget LIMIT 1),
+                             cap, balance.spent, balance.reserved)::ledger_hold;
+                RETURN hold;
+            END IF;
         END LOOP;
         UPDATE ledger_balances b SET reserved = b.reserved + granted
          WHERE b.tenant_id = tenant AND b.month = this_month AND b.scope_id IN (own_id, tenant);
