@@ -111,11 +111,11 @@ async def test_another_process_sees_a_change_within_15_seconds(
     clock = 1000.0
     monkeypatch.setattr("atrium.gateway.tenant_models.service.time.monotonic", lambda: clock)
     elsewhere = World(database, world.secrets)
-    assert (await elsewhere.models.of(tenant)).chat(GPT)
+    assert (await elsewhere.models.of(tenant)).enabled(GPT)
     await world.changes.change(tenant, [ModelChange(GPT, enabled=False)])
     await world.changes.put_key(tenant, "groq", "gsk-of-my-own-0123456789")
     clock += 15
-    assert (await elsewhere.models.of(tenant)).chat(GPT)
+    assert (await elsewhere.models.of(tenant)).enabled(GPT)
     assert (await elsewhere.models.credentials(tenant, "groq", refresh=True)).api_key == "gsk-of-my-own-0123456789"
     clock += 1
     with pytest.raises(UnknownModel):
@@ -140,7 +140,7 @@ async def test_a_key_is_sealed_for_its_row(
 
 async def test_a_key_sealed_under_a_newer_keyring_is_opened(world: World, database: Database, tenant: Principal) -> None:
     old = World(database, world.secrets)
-    assert await old.keyring.get()
+    await old.keyring.get()
     world.secrets.values["keyring"] = new_keyring()
     await world.changes.put_key(tenant, "openai", KEY)
     old.keyring._read_at -= 11

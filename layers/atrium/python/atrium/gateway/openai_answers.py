@@ -37,9 +37,13 @@ def read_usage(value: object) -> Usage | None:
         return None
     details = value.get("prompt_tokens_details")
     cached = details.get("cached_tokens") if isinstance(details, dict) else 0
-    counts = [value.get("prompt_tokens"), value.get("completion_tokens", 0), cached or 0]
+    counts = [value.get("prompt_tokens"), value.get("completion_tokens", 0), cached or 0, value.get("total_tokens") or 0]
     told = [count for count in counts if type(count) is int and 0 <= count < _MOST]
-    return Usage(*told) if len(told) == len(counts) else None
+    if len(told) != len(counts):
+        return None
+    given, made, cached, total = told
+    # xAI counts what a model thought in the total alone.
+    return Usage(given, max(made, total - given), cached)
 
 
 @dataclass(slots=True)

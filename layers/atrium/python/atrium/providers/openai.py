@@ -166,8 +166,9 @@ class _Calls:
 def _usage(chunk: "ChatCompletionChunk | ChatCompletion") -> Usage | None:
     if chunk.usage is None:
         return None
-    details = chunk.usage.prompt_tokens_details
-    return counted(chunk.usage.prompt_tokens, chunk.usage.completion_tokens, details and details.cached_tokens)
+    usage, details = chunk.usage, chunk.usage.prompt_tokens_details
+    total = getattr(usage, "total_tokens", None)  # not every server tells it
+    return counted(usage.prompt_tokens, usage.completion_tokens, details and details.cached_tokens, total)
 
 
 _STREAMED: Final[Mapping[str, Any]] = {"chat": _events, "responses": responses_events}

@@ -39,9 +39,13 @@ def as_text(value: object) -> str:
     return value or ""
 
 
-def counted(given: object, made: object, cached: object) -> Usage | None:
-    """The usage of whole numbers that are none below zero; of anything else none."""
-    numbers = (given, made, cached or 0)
+def counted(given: object, made: object, cached: object, total: object = None) -> Usage | None:
+    """The usage of whole numbers that are none below zero; of anything else none.
+
+    xAI counts what a model thought in the total alone: what is neither input nor answer there is output too.
+    """
+    numbers = (given, made, cached or 0, total or 0)
     if not all(isinstance(each, int) and each >= 0 for each in numbers):
         return None
-    return Usage(*cast("tuple[int, int, int]", numbers))
+    given_tokens, made_tokens, cached_tokens, all_tokens = cast("tuple[int, int, int, int]", numbers)
+    return Usage(given_tokens, max(made_tokens, all_tokens - given_tokens), cached_tokens)
