@@ -14,12 +14,14 @@ MODEL = "openai/gpt-4o-mini"
 
 def spend(bound: int, **fields: Any) -> Spend:
     """A chat that may cost `bound` nano-dollars."""
-    return Spend(**({"kind": Kind.CHAT, "model": MODEL, "feature": "chat", "bound": bound} | fields))
+    usual: dict[str, Any] = {"kind": Kind.CHAT, "model": MODEL, "feature": "chat", "bound": bound}
+    return Spend(**(usual | fields))
 
 
 def settlement(cost: int, **fields: Any) -> Settlement:
     """A chat that was answered for `cost` nano-dollars."""
-    return Settlement(**({"outcome": Outcome.OK, "cost": cost, "model": MODEL, "input_tokens": 10, "output_tokens": 5} | fields))
+    usual: dict[str, Any] = {"outcome": Outcome.OK, "cost": cost, "model": MODEL, "input_tokens": 10, "output_tokens": 5}
+    return Settlement(**(usual | fields))
 
 
 async def set_limit(

@@ -5,9 +5,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from atrium.audit import record as audit
-from atrium.db import Database
+from atrium.db import Database, Transaction
 from atrium.kernel.errors import NotFound, Unavailable
-from atrium.kernel.principal import Operator, Principal
+from atrium.kernel.principal import Operator, Principal, TenantId, worker
 from atrium.ledger import repository
 from atrium.ledger.holding import reservation_of
 from atrium.ledger.models import (
@@ -96,14 +96,20 @@ class LedgerService:
                 "rate": terms.rate,
             }
             await audit(tx, action="limits.changed", target=f"{scope.value}:{scope_id}", detail=detail, request_id=request_id)
-            (limit,) = [each for each in await repository.limits_of(tx, scope_id) if each.origin is Origin.TENANT]
-            return limit
+            return await _of(tx, scope_id, Origin.TENANT)
 
-    async def limit_tenant(self, operator: Operator, tenant_id: UUID, terms: Terms, request_id: str = "") -> None:
+    async def limit_tenant(self, operator: Operator, tenant_id: UUID, terms: Terms, request_id: str = "") -> Limit:
         """Set the operator's limit for a tenant; its audit log says so. `NotFound` when there is none of that id."""
         actor = f"operator:{operator.key_id}"
         if not await repository.limit_tenant(self._database, tenant_id, terms, actor, request_id):
             raise NotFound("There is no such tenant.")
+        async with self._database.transaction(worker(TenantId(tenant_id))) as tx:
+            return await _of(tx, tenant_id, Origin.PLATFORM)
+
+
+async def _of(tx: Transaction, scope_id: UUID, origin: Origin) -> Limit:
+    (limit,) = [each for each in await repository.limits_of(tx, scope_id) if each.origin is origin]
+    return limit
 
 
 def position_of(limit: Limit) -> tuple[int, UUID, str]:
