@@ -16,7 +16,18 @@ AREA_NAMES: Final = {area.name for area in AREAS}
 HANDLERS: Final = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 # Loaded on first use, where they are used at all.
 HEAVY: Final = {
-    *("aws_lambda_powertools", "boto3", "botocore", "charset_normalizer", "cryptography", "httpx", "jwt", "lxml", "numpy"),
+    *(
+        "anthropic",
+        "aws_lambda_powertools",
+        "boto3",
+        "botocore",
+        "charset_normalizer",
+        "cryptography",
+        "httpx",
+        "jwt",
+        "lxml",
+        "numpy",
+    ),
     *("onnxruntime", "openai", "pgvector", "PIL", "py3langid", "pydantic.v1.main", "pypdf", "pypdfium2", "selectolax"),
     *("tesserocr", "tokenizers", "uvicorn", "atrium.documents.ingestion.pipeline", "atrium.documents.parsing.worker"),
 }
@@ -25,9 +36,16 @@ WITHOUT: Final = {
     "auth": {"atrium.answers", "atrium.documents", "atrium.providers.catalogue", "atrium.retrieval"},
     "system": {"atrium.answers", "atrium.documents", "atrium.providers.catalogue", "atrium.retrieval"},
     "documents": {"atrium.answers", "atrium.providers.catalogue", "atrium.retrieval.service"},
-    "prompts": {"atrium.answers", "atrium.documents", "atrium.gateway.tenant_models", "atrium.providers.catalogue", "atrium.retrieval"},
+    "prompts": {
+        "atrium.answers",
+        "atrium.documents",
+        "atrium.gateway.tenant_models",
+        "atrium.providers.catalogue",
+        "atrium.retrieval",
+    },
     "rag": {"atrium.documents"},
     "llm": {"atrium.answers", "atrium.documents", "atrium.retrieval"},
+    "openai": {"atrium.answers", "atrium.documents", "atrium.retrieval"},
 }
 WORKERS: Final = {"atrium.answers", "atrium.web", "fastapi", "mangum", "starlette"}
 PIPELINE: Final = {"atrium.documents.ingestion.pipeline", "atrium.documents.parsing.worker"}
