@@ -54,7 +54,7 @@ async def query_sync(body: QuestionIn, request: Request, principal: Asker, answe
 
 async def _whole(body: QuestionIn, request: Request, principal: Asker, answers: Answers) -> AnswerOut:
     answer = await while_connected(request, answers.answer_whole(principal, body.request()))
-    return AnswerOut.of(answer.done, RetrievalOut.of(answer.retrieval, answer.sources))
+    return AnswerOut.of(answer.done, RetrievalOut.of(answer.retrieval, answer.sources), answer.prompt)
 
 
 async def _opened(body: QuestionIn, request: Request, principal: Asker, answers: Answers) -> Opened:

@@ -8,9 +8,11 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from atrium.answers.models import AnswerRequest, Citation, Done, Retrieval, Source
+from atrium.prompts.models import Explain
 from atrium.providers.base import Usage
 from atrium.retrieval.filters import MAX_VALUES, Comparison, Filter, Group, compile_filter
 from atrium.retrieval.models import Hit, Scope, SearchMode, SearchRequest, SearchResult
+from atrium.web.prompt_fields import PromptField, reference_of
 from atrium.web.schemas import JsonId, Reply, StrictModel
 
 Question = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=r"\S")]
@@ -117,18 +119,21 @@ class SearchIn(ScopeIn):
 
 
 class QuestionIn(ScopeIn):
-    """A question to be answered; `model` is `provider/name`: the tenant's choice when absent, or the deployment's."""
+    """A question to be answered; `model` is `provider/name`: the prompt's when absent, or the tenant's choice, or the
+    deployment's. `prompt` gives the instructions; absent: the tenant's for answers, or the platform's, or the built-in one.
+    """
 
     question: Question
     top_k: TopK = 8
     model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-    prompt: Annotated[None, _NotYet("the prompt that answers is the deployment's own")] = None
+    prompt: PromptField | None = None
     conversation_id: Annotated[None, _NotYet("every question is answered by itself")] = None
 
     def request(self) -> AnswerRequest:
         """The domain's form."""
         mode = SearchMode(self.mode)
-        return AnswerRequest(self.question, self.top_k, mode, self.scope(), self.model, self.rerank)
+        prompt = None if self.prompt is None else reference_of(self.prompt)
+        return AnswerRequest(self.question, self.top_k, mode, self.scope(), self.model, self.rerank, prompt=prompt)
 
 
 class Scores(Reply):
@@ -246,6 +251,20 @@ class UsageOut(Reply):
         return cls(**asdict(usage))
 
 
+class PromptOut(Reply):
+    """The prompt whose instructions held, of which layer; the built-in one has no version."""
+
+    key: str
+    layer: Literal["tenant", "platform", "builtin"]
+    version: int | None
+    label: str | None
+
+    @classmethod
+    def of(cls, explain: Explain) -> Self:
+        """The wire form."""
+        return cls.model_validate(explain)
+
+
 class AnswerOut(Reply):
     """An answer. `unsupported`: its sentences without a verified citation. `model`: null when none had to be asked."""
 
@@ -254,10 +273,11 @@ class AnswerOut(Reply):
     unsupported: list[str]
     usage: UsageOut
     model: str | None
+    prompt: PromptOut
     retrieval: RetrievalOut
 
     @classmethod
-    def of(cls, done: Done, retrieval: RetrievalOut) -> Self:
+    def of(cls, done: Done, retrieval: RetrievalOut, prompt: Explain) -> Self:
         """The wire form."""
         return cls(
             answer=done.answer,
@@ -265,6 +285,7 @@ class AnswerOut(Reply):
             unsupported=list(done.unsupported),
             usage=UsageOut.of(done.usage),
             model=done.model or None,
+            prompt=PromptOut.of(prompt),
             retrieval=retrieval,
         )
 

@@ -64,7 +64,7 @@ async def named_events(sources: Sources, rest: AsyncGenerator[AnswerEvent]) -> A
                 case Citation():
                     yield Event("citation", CitationOut.of(event).model_dump(mode="json"))
                 case Done():
-                    yield Event("done", AnswerOut.of(event, retrieval).model_dump(mode="json"))
+                    yield Event("done", AnswerOut.of(event, retrieval, sources.prompt).model_dump(mode="json"))
 
 
 async def plain_tokens(sources: Sources, rest: AsyncGenerator[AnswerEvent]) -> AsyncGenerator[Event]:

@@ -33,14 +33,15 @@ def count_tokens(text: str) -> int:
     return math.ceil(len(_counter.offsets(text)) * _MARGIN)
 
 
-def budget_of(spec: ChatSpec, question: str, answer: int, language: str = "") -> Budget:
-    """The window divided, for an answer of about `answer` tokens.
+def budget_of(spec: ChatSpec, question: str, answer: int, language: str = "", instructions: str | None = None) -> Budget:
+    """The window divided, for an answer of about `answer` tokens by a prompt's `instructions` (None: those that ship).
 
-    InvalidFields when the question leaves no room for passages, InvalidInput when the model's window is too small for any.
+    InvalidFields when the question leaves no room for passages, InvalidInput when the model's window is too small for any, or
+    the instructions are too long for it.
     """
     wanted = answer * (_REASONING if spec.reasoning else 1)
     bound = max(1, min(wanted, spec.max_output, spec.context_window // _ANSWERS_SHARE))
-    fixed = sum(count_tokens(each.text) + _MESSAGE for each in messages("", (), language))
+    fixed = sum(count_tokens(each.text) + _MESSAGE for each in messages("", (), language, instructions))
     asked = count_tokens(question)
     least = min(_LEAST, spec.context_window // _EIGHTH)
     room = spec.context_window - bound - fixed - least

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from atrium.prompts.models import Explain, Reference
 from atrium.providers.base import Usage
 from atrium.retrieval.models import Hit, Scope, SearchMode
 
@@ -14,7 +15,8 @@ from atrium.retrieval.models import Hit, Scope, SearchMode
 class AnswerRequest:
     """A question, where to look, and who answers (`provider/name`; None: the tenant's choice, or the deployment's).
 
-    `top_k` from 1 to 50. `max_tokens` of an answer, less where the model's window is small.
+    `top_k` from 1 to 50. `prompt` gives the instructions; None: the tenant's for answers, or the one below it. `max_tokens` of an
+    answer, less where the model's window is small; None: the prompt's, or 1,024.
     """
 
     question: str
@@ -23,7 +25,8 @@ class AnswerRequest:
     scope: Scope = field(default_factory=Scope)
     model: str | None = None
     rerank: bool | str = False
-    max_tokens: int = 1024
+    max_tokens: int | None = None
+    prompt: Reference | None = None
 
 
 class Run(NamedTuple):
@@ -114,10 +117,11 @@ class Retrieval:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """First of all events: the passages that the answer may cite; none when nothing was found."""
+    """First of all events: the passages that the answer may cite (none when nothing was found), and by which prompt it is."""
 
     sources: tuple[Source, ...]
     retrieval: Retrieval
+    prompt: Explain
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +155,5 @@ class Answer:
 
     sources: tuple[Source, ...]
     retrieval: Retrieval
+    prompt: Explain
     done: Done

@@ -10,11 +10,11 @@ from atrium.answers.citations import CitationReader
 from atrium.answers.models import Answer, AnswerEvent, AnswerRequest, Citation, Done, Retrieval, Source, Sources, Token
 from atrium.answers.packing import pack
 from atrium.answers.prompting import messages
-from atrium.answers.repository import find_chat_model
 from atrium.answers.sanitising import Sanitiser
+from atrium.answers.settling import Settled, Settling
 from atrium.answers.wording import NO_ANSWER, no_answer
 from atrium.db import Database
-from atrium.kernel.errors import FieldError, InvalidFields, ProviderError
+from atrium.kernel.errors import ProviderError
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
 from atrium.providers.base import ChatEvent, ChatModel, ChatRequest, Completed, Passage, TextDelta, ToolCallDelta, Usage
@@ -24,14 +24,14 @@ from atrium.retrieval.language import detect
 from atrium.retrieval.models import SearchRequest, SearchResult
 from atrium.retrieval.service import RetrievalService
 
-ChatModelOf = Callable[[str], Awaitable[ChatModel]]
+ChatModelOf = Callable[[Principal, str], Awaitable[ChatModel]]
 
 
 class AnswerService:
-    """Retrieves, asks a model, and proves what it cites. `chat_model` gives the model of a name."""
+    """Retrieves, asks a model, and proves what it cites. `chat_model` gives the model of a name, for whom."""
 
     def __init__(self, database: Database, retrieval: RetrievalService, chat_model: ChatModelOf, settings: Settings) -> None:
-        self._database = database
+        self._settling = Settling(database, settings.chat_model)
         self._retrieval = retrieval
         self._chat_model = chat_model
         self._settings = settings
@@ -42,22 +42,23 @@ class AnswerService:
         Nothing found is an answer that says so; no model is asked. Errors, also in the middle: InvalidFields, InvalidInput
         for an unknown model, ProviderError, Unavailable; what was yielded before an error is not an answer.
         """
-        spec = chat_spec(await self._model(principal, request))
-        budget_of(spec, request.question, request.max_tokens)  # refuses what cannot be answered, before anything is looked for
+        settled = await self._settling.settle(principal, request)
+        spec = chat_spec(settled.model)
+        _budget(spec, request, settled)  # refuses what cannot be answered, before anything is looked for
         found, language = await asyncio.gather(self._search(principal, request), asyncio.to_thread(detect, request.question))
-        budget = budget_of(spec, request.question, request.max_tokens, language)
+        budget = _budget(spec, request, settled, language)
         packed = pack(found.hits, budget.passages, count_tokens)
         used = sum(len(source.parts) for source in packed.sources)
         retrieval = Retrieval(found.mode, found.candidates_scanned, used, packed.dropped, found.degraded)
-        yield Sources(packed.sources, retrieval)
+        yield Sources(packed.sources, retrieval, settled.prompt)
         if not packed.sources:
             said = no_answer(language)
             yield Token(said)
             yield Done(said, (), (), Usage(), "", "stop")
             return
-        asked = _asked(spec, request, packed.sources, budget, language)
+        asked = _asked(spec, request, settled, packed.sources, budget, language)
         writing = _Writing(packed.sources, urlsplit(self._settings.public_url).netloc, asked.no_answer)
-        async with aclosing(self._ask(spec.model, asked)) as events:
+        async with aclosing(self._ask(principal, spec.model, asked)) as events:
             async for event in events:
                 for each in writing.take(event):
                     yield each
@@ -70,24 +71,15 @@ class AnswerService:
             if isinstance(event, Sources):
                 opening = event
             if isinstance(event, Done) and opening is not None:
-                return Answer(opening.sources, opening.retrieval, event)
+                return Answer(opening.sources, opening.retrieval, opening.prompt, event)
         raise ProviderError("The model's answer did not come to an end.")
-
-    async def _model(self, principal: Principal, request: AnswerRequest) -> str:
-        """The request's model, or the tenant's, or the deployment's. InvalidFields for an empty question, before anything."""
-        if not request.question.strip():
-            raise InvalidFields((FieldError("/question", "must not be empty"),))
-        if request.model is not None:
-            return request.model
-        async with self._database.transaction(principal) as tx:
-            return await find_chat_model(tx) or self._settings.chat_model
 
     async def _search(self, principal: Principal, request: AnswerRequest) -> SearchResult:
         search = SearchRequest(request.question, request.top_k, request.mode, request.scope, request.rerank)
         return await self._retrieval.search(principal, search)
 
-    async def _ask(self, model: str, asked: ChatRequest) -> AsyncGenerator[ChatEvent]:
-        chat = await self._chat_model(model)
+    async def _ask(self, principal: Principal, model: str, asked: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        chat = await self._chat_model(principal, model)
         stream = chat.stream(asked)
         try:
             async for event in stream:
@@ -97,14 +89,26 @@ class AnswerService:
                 await stream.aclose()
 
 
-def _asked(spec: ChatSpec, request: AnswerRequest, sources: tuple[Source, ...], budget: Budget, language: str) -> ChatRequest:
+def _budget(spec: ChatSpec, request: AnswerRequest, settled: Settled, language: str = "") -> Budget:
+    return budget_of(spec, request.question, settled.max_tokens, language, settled.instructions)
+
+
+def _asked(
+    spec: ChatSpec,
+    request: AnswerRequest,
+    settled: Settled,
+    sources: tuple[Source, ...],
+    budget: Budget,
+    language: str,
+) -> ChatRequest:
     return ChatRequest(
         model=own_name(spec.model),
-        messages=messages(request.question, sources, language),
+        messages=messages(request.question, sources, language, settled.instructions),
         max_tokens=budget.answer,
         passages=tuple(Passage(source.marker, source.text) for source in sources),
         question=request.question,
         no_answer=no_answer(language),
+        **settled.options,
     )
 
 

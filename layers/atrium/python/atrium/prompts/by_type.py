@@ -87,11 +87,9 @@ class LlmDefaults:
 
     async def get_in(self, tx: Transaction, kind: PromptType) -> LlmDefault:
         """`get` inside a transaction that is open."""
-        model, parameters = await repository.find_default(tx, kind) or (None, {})
-        if model is not None:
-            return LlmDefault(kind, model, parameters, "tenant")
-        general = await repository.find_chat_model(tx)
-        return LlmDefault(kind, general or self._deployment_model, parameters, "tenant" if general else "deployment")
+        model, parameters, general = await repository.find_default(tx, kind)
+        own = model or general
+        return LlmDefault(kind, own or self._deployment_model, parameters, "tenant" if own else "deployment")
 
     async def put(
         self, principal: Principal, kind: PromptType, model: str | None, parameters: Mapping[str, Any], *, request_id: str = ""

@@ -103,12 +103,11 @@ SELECT atrium.platform_prompt_point(%(operator)s, %(id)s, %(label)s, %(variants)
 SELECT atrium.platform_prompt_delete(%(operator)s, %(id)s) AS deleted
 
 -- name: find_default
--- What a tenant settled for a type.
-SELECT model, parameters FROM atrium.llm_defaults WHERE tenant_id = %(tenant_id)s AND type = %(type)s
-
--- name: find_chat_model
--- The tenant's model for all types.
-SELECT settings ->> 'chat_model' AS model FROM atrium.tenants WHERE tenant_id = %(tenant_id)s
+-- What a tenant settled for a type, and its model for all types.
+SELECT d.model, d.parameters, t.settings ->> 'chat_model' AS chat_model
+FROM atrium.tenants t
+LEFT JOIN atrium.llm_defaults d ON d.tenant_id = t.tenant_id AND d.type = %(type)s
+WHERE t.tenant_id = %(tenant_id)s
 
 -- name: set_default
 -- Settles a type's model and parameters for a tenant.

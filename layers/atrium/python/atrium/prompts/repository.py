@@ -190,16 +190,10 @@ async def label_history(read: Reader, prompt_id: UUID, name: str, before: int | 
     return [Label.from_row(row) for row in rows]
 
 
-async def find_default(tx: Transaction, kind: PromptType) -> tuple[str | None, dict[str, Any]] | None:
-    """The model and parameters that the tenant settled for a type."""
+async def find_default(tx: Transaction, kind: PromptType) -> tuple[str | None, dict[str, Any], str | None]:
+    """The model and parameters that the tenant settled for a type, and its model for whatever has none of its own."""
     row = await tx.fetch_one(_queries.find_default, tenant_id=tx.principal.tenant_id, type=kind)
-    return None if row is None else (row["model"], row["parameters"])
-
-
-async def find_chat_model(tx: Transaction) -> str | None:
-    """The model that the tenant settled for whatever has none of its own."""
-    row = await tx.fetch_one(_queries.find_chat_model, tenant_id=tx.principal.tenant_id)
-    return None if row is None else row["model"]
+    return (None, {}, None) if row is None else (row["model"], row["parameters"] or {}, row["chat_model"])
 
 
 async def set_default(tx: Transaction, kind: PromptType, model: str | None, parameters: dict[str, Any]) -> None:
