@@ -20,7 +20,7 @@ router = area_router(tags=["openai"], route_class=OpenAIRoute)
 Asker = Annotated[Principal, require(Permission.LLM_USE)]
 
 
-class ModelOut(Reply):
+class OpenAIModelOut(Reply):
     """A model in OpenAI's words; `created` is when its price was last looked up, in seconds since 1970."""
 
     id: str
@@ -42,29 +42,29 @@ class ModelOut(Reply):
         )
 
 
-class ModelsOut(Reply):
+class OpenAIModelsOut(Reply):
     """All of them; the list has one page."""
 
     object: Literal["list"] = "list"
-    data: list[ModelOut]
+    data: list[OpenAIModelOut]
 
 
 @router.get("/models")
-async def list_openai_models(request: Request, principal: Asker) -> ModelsOut:
+async def list_openai_models(request: Request, principal: Asker) -> OpenAIModelsOut:
     """Every model that the organisation has, as OpenAI lists them; ids are `provider/name`."""
     models = await _models(request, principal)
-    return ModelsOut(data=[ModelOut.of(spec) for spec in models.all()])
+    return OpenAIModelsOut(data=[OpenAIModelOut.of(spec) for spec in models.all()])
 
 
 @router.get("/models/{id:path}")
-async def get_openai_model(id: str, request: Request, principal: Asker) -> ModelOut:  # noqa: A002  OpenAI's name
+async def get_openai_model(id: str, request: Request, principal: Asker) -> OpenAIModelOut:  # noqa: A002  OpenAI's name
     """One model, by its id or, where no other has it, by the provider's own name of it."""
     models = await _models(request, principal)
     try:
-        return ModelOut.of(models.chat(id))
+        return OpenAIModelOut.of(models.chat(id))
     except UnknownModel as unknown:
         try:
-            return ModelOut.of(models.embedding(id))
+            return OpenAIModelOut.of(models.embedding(id))
         except UnknownModel:
             raise unknown from None
 

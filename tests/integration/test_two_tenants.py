@@ -86,6 +86,10 @@ REACH: Final = {
     "set_llm_default": Reach(body={"model": "local/extractive"}),
     "chat": Reach(body=CHAT),
     "stream_chat": Reach(body=CHAT),
+    "list_openai_models": Reach(),
+    "get_openai_model": Reach(),
+    "create_chat_completion": Reach(body=CHAT),
+    "create_embedding": Reach(body={"model": "local/all-minilm-l6-v2", "input": "Where do the cats live?"}),
     "embed": Reach(body={"input": "Where do the cats live?"}),
     "list_llm_models": Reach(),
     "list_audit": Reach(),
@@ -102,8 +106,9 @@ REACH: Final = {
     "list_activity": Reach(),
 }
 ADDRESSED: Final = sorted(name for name, reach in REACH.items() if reach.thing)
-# What these paths name is nobody's: a provider, a type.
+# What these paths name is nobody's: a provider, a type, a model.
 SHARED: Final = {
+    "get_openai_model",
     *("get_provider_key", "put_provider_key", "delete_provider_key"),
     *("get_llm_prompt", "set_llm_prompt", "reset_llm_prompt", "get_default_llm_prompt", "get_llm_default", "set_llm_default"),
 }
@@ -123,7 +128,7 @@ class World:
         method, path, operation = OPERATIONS[name]
         body = REACH[name].body if "requestBody" in operation else None
         body = body and {field: self.own if value == OWN else value for field, value in body.items()}
-        path = path.replace("{id}", identifier).replace("{name}", identifier).replace("{provider}", "openai")
+        path = path.replace("/models/{id}", "/models/local/extractive").replace("{id}", identifier).replace("{name}", identifier).replace("{provider}", "openai")
         path = path.replace("{type}", "chat").replace("{label}", "production")
         return await self.http.request(method, path, json=body or None, headers=headers)
 
@@ -190,7 +195,10 @@ def test_what_is_public_is_meant_to_be() -> None:
 @pytest.mark.parametrize("name", sorted(PRIVATE))
 async def test_nobody_is_401(world: World, name: str) -> None:
     answer = await world.ask(name, {}, str(new_id()))
-    assert (answer.status_code, answer.json()["type"]) == (401, "urn:atrium:problem:unauthenticated")
+    told = answer.json()
+    # OpenAI's clients want OpenAI's shape.
+    kind = told["error"]["code"] if OPERATIONS[name][1].startswith("/v1/") else told["type"]
+    assert (answer.status_code, kind) in {(401, "urn:atrium:problem:unauthenticated"), (401, "invalid_api_key")}
 
 
 @pytest.mark.parametrize("name", sorted(OPERATOR))

@@ -17,6 +17,7 @@ HANDLERS: Final = sorted(path.parent.name for path in (ROOT / "functions").glob(
 # Loaded on first use, where they are used at all.
 HEAVY: Final = {
     *(
+        "aiohttp",
         "anthropic",
         "aws_lambda_powertools",
         "boto3",
