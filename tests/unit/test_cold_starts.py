@@ -18,6 +18,7 @@ HANDLERS: Final = sorted(path.parent.name for path in (ROOT / "functions").glob(
 HEAVY: Final = {
     *(
         "aiohttp",
+        "aiohttp",
         "anthropic",
         "aws_lambda_powertools",
         "boto3",
