@@ -1,5 +1,6 @@
 """A tenant's models and keys: what it switched off, what it pays, whose key is used, and that none of it is another's."""
 
+import asyncio
 from datetime import date
 from typing import Any
 
@@ -202,6 +203,14 @@ async def test_an_override_of_a_model_that_is_gone_is_no_trouble(
         [tenant.tenant_id],
     )
     assert all(isinstance(each, ChatSpec) for each in (await world.models.of(tenant)).chat_models(disabled=True))
+
+
+async def test_what_was_read_before_a_change_is_not_kept_after_it(world: World, tenant: Principal) -> None:
+    reading = asyncio.create_task(world.models.of(tenant))
+    await asyncio.sleep(0)
+    world.models.forget(tenant.tenant_id)
+    assert await world.models.of(tenant) is not await reading
+    assert await world.models.of(tenant) is await world.models.of(tenant)
 
 
 async def test_tenants_are_not_kept_without_end(

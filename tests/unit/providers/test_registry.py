@@ -23,7 +23,7 @@ async def no_keys(provider: str, *, refresh: bool = False) -> Credentials:
 
 
 def test_every_known_chat_model_has_an_adapter(tmp_path: Path) -> None:
-    for spec in registry.chat_specs():
+    for spec in registry.chat_specs().values():
         model = registry.chat_model(spec.model, credentials=no_keys, model_dir=tmp_path)
         assert isinstance(model, _ADAPTERS.get(spec.model.partition("/")[0], OpenAIChat))
         assert 0 < spec.max_output <= spec.context_window

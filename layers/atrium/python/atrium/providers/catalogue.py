@@ -154,9 +154,9 @@ def embedding_spaces() -> tuple[EmbeddingSpace, ...]:
 
 
 @cache
-def chat_specs() -> tuple[ChatSpec, ...]:
-    """Every chat model that is listed."""
-    return tuple(_chat_spec(model, row) for model, row in _rows().chat.items())
+def chat_specs() -> Mapping[str, ChatSpec]:
+    """Every chat model that is listed, by `provider/name`."""
+    return {model: _chat_spec(model, row) for model, row in _rows().chat.items()}
 
 
 def embedding_space(model: str) -> EmbeddingSpace:
@@ -175,13 +175,13 @@ def embedding_spec(model: str) -> EmbeddingSpec:
 
 def chat_spec(model: str) -> ChatSpec:
     """What is known of the chat model of that name; a cautious guess for an open provider's. `UnknownModel` names the nearest."""
-    rows = _rows().chat
-    name = _listed(model, rows)
+    known = chat_specs()
+    name = _listed(model, known)
     if name is not None:
-        return _chat_spec(name, rows[name])
+        return known[name]
     if _served(model):
         return _chat_spec(model, UNLISTED)
-    raise unknown(model, [*rows], "chat")
+    raise unknown(model, [*known], "chat")
 
 
 def resolve(name: str) -> str:
@@ -223,8 +223,9 @@ def own_name(model: str) -> str:
 
 def _listed(name: str, among: Collection[str]) -> str | None:
     """The listed model of `among` that is meant."""
-    candidates = (name, *_other_names().get(name, ()))
-    return next((each for each in candidates if each in among), None)
+    if name in among:
+        return name
+    return next((each for each in _other_names().get(name, ()) if each in among), None)
 
 
 def _served(name: str) -> bool:

@@ -56,7 +56,7 @@ class ModelSet:
 
     def chat_models(self, *, disabled: bool = False) -> tuple[ChatSpec, ...]:
         """Every chat model; `disabled`: also those switched off."""
-        listed = {spec.model: spec for spec in catalogue.chat_specs()}
+        listed = catalogue.chat_specs()
         named = (model for model in self.overrides if model not in listed and model not in catalogue.embedding_specs())
         specs = (*listed.values(), *(catalogue.chat_spec(model) for model in named if catalogue.exists(model)))
         return tuple(self.priced_chat(spec) for spec in specs if disabled or self.enabled(spec.model))

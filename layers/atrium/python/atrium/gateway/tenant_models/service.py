@@ -54,13 +54,15 @@ class TenantModels:
         self._platform = platform
         self._base_urls = base_urls or {}
         self._kept: OrderedDict[TenantId, _Kept] = OrderedDict()
+        self._changes = 0
 
     async def of(self, principal: Principal) -> ModelSet:
         """The models that the principal's tenant has now, or had at most 15 s ago."""
         return (await self._known(principal, _KEPT_SECONDS)).models
 
     def forget(self, tenant_id: TenantId) -> None:
-        """What is known of a tenant is old."""
+        """What is known of a tenant is old, also what is being read."""
+        self._changes += 1
         self._kept.pop(tenant_id, None)
 
     async def credentials(self, principal: Principal, provider: str, *, refresh: bool = False) -> Credentials:
@@ -99,11 +101,18 @@ class TenantModels:
         tenant_id = principal.tenant_id
         kept = self._kept.get(tenant_id)
         if kept is None or time.monotonic() - kept.read_at > seconds:
-            kept = self._kept[tenant_id] = await self._read(principal)
-            while len(self._kept) > _KEPT_TENANTS:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(tenant_id)
+            changes, kept = self._changes, await self._read(principal)
+            if changes == self._changes:
+                self._keep(tenant_id, kept)
+        else:
+            self._kept.move_to_end(tenant_id)
         return kept
+
+    def _keep(self, tenant_id: TenantId, kept: _Kept) -> None:
+        self._kept[tenant_id] = kept
+        self._kept.move_to_end(tenant_id)
+        while len(self._kept) > _KEPT_TENANTS:
+            self._kept.popitem(last=False)
 
     async def _read(self, principal: Principal) -> _Kept:
         read_at = time.monotonic()
