@@ -12,8 +12,6 @@ from atrium.kernel.errors import Unavailable
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
 from atrium.pipeline import ServicePipeline
-from atrium.providers.base import ChatModel
-from atrium.providers.extractive import ExtractiveChat
 from atrium.retrieval.reranking import Reranker
 from tests.conformance.suites.pipeline import TERMS, Deployment, PipelineSuite
 from tests.factories.documents import Parts, World
@@ -21,10 +19,7 @@ from tests.factories.documents import Parts, World
 
 @dataclass
 class Wired(Parts):
-    """A runtime's parts with a chat model."""
-
-    async def chat_model(self, name: str) -> ChatModel:
-        return ExtractiveChat()
+    """A runtime's parts without a reranker."""
 
     async def reranker(self, name: str) -> Reranker:
         raise Unavailable("no reranker here")

@@ -10,6 +10,9 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from atrium.db import Database
+from atrium.gateway.models import Purpose
+from atrium.gateway.service import GatewayService
+from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
 from atrium.ports.keyring import Keyring, new_keyring
 from atrium.ports.mail import Mail
@@ -77,11 +80,22 @@ class LocalRuntime(Runtime):
     def pipeline(self) -> Workflow:
         return MemoryWorkflow()
 
+    @cached_property
+    def gateway(self) -> GatewayService:
+        return LocalGateway(self)
+
     async def embedder(self, name: str) -> Embedder:
         return self._embedder if name == MODEL else await super().embedder(name)
 
     async def chat_model(self, name: str) -> ChatModel:
         return ExtractiveChat() if name == "local/extractive" else await super().chat_model(name)
+
+
+class LocalGateway(GatewayService):
+    """Search and ingestion by the model of tests, which is in no catalogue."""
+
+    async def embedder(self, principal: Principal, model: str, purpose: Purpose) -> Embedder:
+        return await (self.adapters.embedding(model) if model == MODEL else super().embedder(principal, model, purpose))
 
 
 class WholeApi:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from uuid import UUID
 
 from atrium.db import Database
 from atrium.documents.collections import CollectionService
@@ -27,13 +28,16 @@ from atrium.documents.parsing.registry import ParseOptions
 from atrium.documents.reprocessing import ReprocessingService
 from atrium.documents.service import DocumentService
 from atrium.documents.uploading import UploadService
+from atrium.gateway.metered import Gateway
+from atrium.gateway.models import Purpose
 from atrium.kernel.errors import AtriumError
 from atrium.kernel.ids import new_id
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
 from atrium.ports.keyring import KeyringSource, new_keyring
 from atrium.ports.storage import StoredObject
-from atrium.providers.base import Vectors
+from atrium.providers.base import ChatModel, Vectors
+from atrium.providers.extractive import ExtractiveChat
 from tests.fakes.memory import MemorySecrets, MemoryStorage, MemoryWorkflow
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -150,10 +154,26 @@ class Parts:
 
     asked: list[str] = field(default_factory=list)
 
-    async def embedder(self, name: str) -> HashEmbedder:
+    # Pages of OCR that were recorded, by the call's id.
+    pages: dict[UUID, int] = field(default_factory=dict)
+
+    @property
+    def gateway(self) -> Gateway:
+        """These parts' own: their one model is in no catalogue."""
+        return self
+
+    async def embedder(self, principal: Principal, name: str, purpose: Purpose) -> HashEmbedder:
         """The one model, whatever it is called; `asked` has the names."""
         self.asked.append(name)
         return self.model
+
+    async def chat_model(self, principal: Principal, name: str, purpose: Purpose) -> ChatModel:
+        """As without a model."""
+        return ExtractiveChat()
+
+    async def record_pages(self, principal: Principal, call: UUID, pages: int, purpose: Purpose) -> None:
+        """Into `pages`."""
+        self.pages[call] = pages
 
 
 class World:

@@ -52,7 +52,7 @@ class FixedEmbedder:
         axis = [1.0] + [0.0] * (self.dimensions - 1)
         return pack([self.vectors.get(text, axis) for text in texts])
 
-    async def of(self, model: str) -> "FixedEmbedder":
+    async def of(self, principal: Principal, model: str) -> "FixedEmbedder":
         """As a runtime gives an embedder."""
         return self
 

@@ -97,7 +97,8 @@ class Answering:
 def answering(database: Database, settings: Settings, models: Models) -> Answering:
     chosen = settings.model_copy(update={"embedding_model": MODEL})
     embedder = FixedEmbedder()
-    return Answering(AnswerService(database, RetrievalService(database, embedder.of, chosen), models.of, chosen), embedder)
+    retrieval = RetrievalService(database, embedder.of, chosen)
+    return Answering(AnswerService(database, retrieval, lambda _, name: models.of(name), chosen), embedder)
 
 
 @dataclass
@@ -122,6 +123,7 @@ class Api:
 async def api(settings: Settings, database: Database, models: Models) -> AsyncIterator[Api]:
     runtime = LocalRuntime(settings, database, **UNLIMITED)
     runtime.__dict__["chat_model"] = models.of
+    runtime.memory_secrets.values[f"{settings.provider_secret_prefix}openai"] = '{"api_key": "key-of-the-tests"}'
     areas = {"auth": create_auth(runtime), "documents": create_documents(runtime), "rag": create_rag(runtime)}
     app = WholeApi(areas, nowhere="rag")
     async with client(app) as http:

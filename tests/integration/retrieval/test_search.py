@@ -321,7 +321,7 @@ async def test_a_keyword_search_needs_no_embedder(database: Database, tenant: Pr
 
 
 async def test_an_embedder_that_fails_is_told(database: Database, tenant: Principal, settings: Settings) -> None:
-    async def unavailable(model: str) -> FixedEmbedder:
+    async def unavailable(principal: Principal, model: str) -> FixedEmbedder:
         raise ProviderUnavailable(f"{model} is away")
 
     service = RetrievalService(database, unavailable, settings)

@@ -45,11 +45,11 @@ class Broken:
 EMBEDDERS = {MODEL: FixedEmbedder(), OTHER: FixedEmbedder(dimensions=384)}
 
 
-async def embedders(model: str) -> Embedder:
+async def embedders(principal: Principal, model: str) -> Embedder:
     return EMBEDDERS[model]
 
 
-async def only_the_first(model: str) -> Embedder:
+async def only_the_first(principal: Principal, model: str) -> Embedder:
     if model == OTHER:
         raise ProviderUnavailable("it is away")
     return EMBEDDERS[model]
@@ -59,7 +59,7 @@ def service(
     database: Database,
     settings: Settings,
     *,
-    of: Callable[[str], Awaitable[Embedder]] = embedders,
+    of: Callable[[Principal, str], Awaitable[Embedder]] = embedders,
     reranker: Shortest | Broken | None = None,
     configured: str = "",
 ) -> RetrievalService:

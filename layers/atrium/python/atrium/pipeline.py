@@ -5,17 +5,19 @@ import time
 from typing import Final, Protocol
 
 from atrium.answers.models import Answer, AnswerRequest
-from atrium.answers.service import AnswerService, ChatModelOf
+from atrium.answers.service import AnswerService
 from atrium.documents.models import Document, Status, Upload
 from atrium.documents.parts import Parts as DocumentParts
 from atrium.documents.service import DocumentService
 from atrium.documents.uploading import UploadService
+from atrium.gateway.metered import Gateway, chat_models, embedders
+from atrium.gateway.models import Purpose
 from atrium.kernel.errors import IngestionFailed, Unavailable
 from atrium.kernel.ids import new_id
 from atrium.kernel.principal import Principal
 from atrium.retrieval.models import SearchRequest, SearchResult
 from atrium.retrieval.reranking import RerankerOf
-from atrium.retrieval.service import EmbedderOf, RetrievalService
+from atrium.retrieval.service import RetrievalService
 
 _EVERY: Final = 0.25
 
@@ -40,13 +42,8 @@ class Parts(DocumentParts, Protocol):
     """What the services are built from; `atrium.runtime.Runtime` is one."""
 
     @property
-    def embedder(self) -> EmbedderOf:
-        """The embedding model of a name."""
-        ...
-
-    @property
-    def chat_model(self) -> ChatModelOf:
-        """The chat model of a name."""
+    def gateway(self) -> Gateway:
+        """Every model, metered."""
         ...
 
     @property
@@ -65,8 +62,9 @@ class ServicePipeline:
         self._patience = patience
         self._uploads = UploadService(parts)
         self._documents = DocumentService(parts)
-        self._retrieval = RetrievalService(parts.database, parts.embedder, parts.settings, reranker=parts.reranker)
-        self._answers = AnswerService(parts.database, self._retrieval, parts.chat_model, parts.settings)
+        embedder, chat_model = embedders(parts.gateway, Purpose("search")), chat_models(parts.gateway, Purpose("rag"))
+        self._retrieval = RetrievalService(parts.database, embedder, parts.settings, reranker=parts.reranker)
+        self._answers = AnswerService(parts.database, self._retrieval, chat_model, parts.settings)
 
     async def ingest(self, principal: Principal, upload: Upload) -> Document:
         """See `Pipeline.ingest`. The same bytes under the same name are the document that is there."""

@@ -17,8 +17,7 @@ from atrium.providers.catalogue import EmbeddingSpec
 
 TextKind = Literal["document", "query"]
 TIMEOUT: Final = 120.0
-# What runs here, of one question, costs nothing and is not worth a round trip to the ledger.
-_UNRECORDED: Final = "search"
+LOCAL: Final = "local/"
 
 
 class Embedding:
@@ -39,7 +38,7 @@ class Embedding:
         spec = self._models.embedding(model)
         tokens = sum(map(count_text, texts))
         candidate = await self._candidate(spec)
-        if spec.model.startswith("local/"):
+        if spec.model.startswith(LOCAL):
             return await self._free(candidate, texts, kind, tokens)
         bound = spec.price.bound(tokens, 0)
         spend = spend_of(Kind.EMBEDDING, spec.model, self._purpose, bound, seconds=TIMEOUT)
@@ -57,10 +56,10 @@ class Embedding:
             usage = Usage(uncautious(tokens))
             await meter.settle(Outcome.CANCELLED, spec.model, cost=spec.price.cost(usage), usage=usage, counted=False)
             raise
-        usage = Usage(uncautious(tokens))
+        usage, counted = _usage(routed.value, tokens)
         attempts = tuple(each.to_json() for each in routed.attempts)
         cost = spec.price.cost(usage)
-        await meter.settle(Outcome.OK, spec.model, cost=cost, usage=usage, counted=False, attempts=attempts)
+        await meter.settle(Outcome.OK, spec.model, cost=cost, usage=usage, counted=counted, attempts=attempts)
         return Embedded(spend.id, spec.model, routed.value, usage.input_tokens, cost, attempts)
 
     async def adapter(self, model: str) -> Embedder:
@@ -70,10 +69,9 @@ class Embedding:
     async def _free(self, candidate: Candidate[EmbeddingSpec], texts: Sequence[str], kind: TextKind, tokens: int) -> Embedded:
         spec = candidate.spec
         vectors = await self._ask(candidate, texts, kind)
-        spend, usage = spend_of(Kind.EMBEDDING, spec.model, self._purpose, 0), Usage(uncautious(tokens))
-        if self._purpose.feature != _UNRECORDED:
-            settlement = Settlement(Outcome.OK, 0, spec.model, usage.input_tokens, counted=False)
-            await self._ledger.record(self._principal, spend, settlement)
+        spend, (usage, counted) = spend_of(Kind.EMBEDDING, spec.model, self._purpose, 0), _usage(vectors, tokens)
+        settlement = Settlement(Outcome.OK, 0, spec.model, usage.input_tokens, counted=counted)
+        await self._ledger.record(self._principal, spend, settlement)
         return Embedded(spend.id, spec.model, vectors, usage.input_tokens, 0)
 
     async def _candidate(self, spec: EmbeddingSpec) -> Candidate[EmbeddingSpec]:
@@ -90,6 +88,12 @@ class Embedding:
         vectors = await embedder.embed(texts, kind)
         _check(vectors, len(texts), candidate.spec)
         return vectors
+
+
+def _usage(vectors: Vectors, tokens: int) -> tuple[Usage, bool]:
+    """As the provider counts it, or by our cautious count; and whether it was the provider's."""
+    told = vectors.tokens
+    return (Usage(uncautious(tokens)), False) if told is None else (Usage(told), True)
 
 
 def _check(vectors: Vectors, count: int, spec: EmbeddingSpec) -> None:

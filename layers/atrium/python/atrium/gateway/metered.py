@@ -1,14 +1,44 @@
 """Models as other features know them, routed and metered on the way."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Literal
+from typing import Literal, Protocol
+from uuid import UUID
 
 from atrium.gateway.embedding import Embedding
 from atrium.gateway.models import Answered, ChatCall, GatewayEvent, Purpose
-from atrium.providers.base import ChatEvent, ChatRequest, Completed, Embedder, TokenCounter, Vectors
+from atrium.kernel.principal import Principal
+from atrium.providers.base import ChatEvent, ChatModel, ChatRequest, Completed, Embedder, TokenCounter, Vectors
 
 Chat = Callable[[ChatCall], AsyncGenerator[GatewayEvent]]
+ChatModelOf = Callable[[Principal, str], Awaitable[ChatModel]]
+EmbedderOf = Callable[[Principal, str], Awaitable[Embedder]]
+
+
+class Gateway(Protocol):
+    """What other features use of the gateway; `atrium.gateway.service.GatewayService` is one."""
+
+    async def chat_model(self, principal: Principal, model: str, purpose: Purpose) -> ChatModel:
+        """A chat model whose answers are routed and metered for the principal."""
+        ...
+
+    async def embedder(self, principal: Principal, model: str, purpose: Purpose) -> Embedder:
+        """An embedding model whose calls are routed and metered for the principal."""
+        ...
+
+    async def record_pages(self, principal: Principal, call: UUID, pages: int, purpose: Purpose) -> None:
+        """Pages that were read by OCR; once, by the call's id."""
+        ...
+
+
+def chat_models(gateway: Gateway, purpose: Purpose) -> ChatModelOf:
+    """Chat models of a name, for one purpose."""
+    return lambda principal, model: gateway.chat_model(principal, model, purpose)
+
+
+def embedders(gateway: Gateway, purpose: Purpose) -> EmbedderOf:
+    """Embedding models of a name, for one purpose."""
+    return lambda principal, model: gateway.embedder(principal, model, purpose)
 
 
 class MeteredChat:

@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from typing import Final, Literal, Protocol
+from uuid import UUID
 
 from atrium.db import Database
 from atrium.gateway.adapters import Adapters, Platform
 from atrium.gateway.asking import Asking
 from atrium.gateway.cache import AnswerCache, Kept
-from atrium.gateway.embedding import Embedding
+from atrium.gateway.embedding import LOCAL, Embedding
 from atrium.gateway.metered import MeteredChat, MeteredEmbedder
 from atrium.gateway.metering import Ledger, Meter, spend_of
 from atrium.gateway.models import Answered, ChatCall, Embedded, GatewayEvent, Purpose
@@ -23,6 +25,9 @@ from atrium.providers.base import ChatModel, Embedder, TextDelta, ToolCallDelta
 
 # A call that was not settled so long after its time is of a process that died.
 _GRACE: Final = 60.0
+# What reads scanned pages.
+SEARCH: Final = "search"
+OCR: Final = "local/tesseract"
 
 
 class Parts(Platform, Protocol):
@@ -96,13 +101,16 @@ class GatewayService:
 
     async def embedder(self, principal: Principal, model: str, purpose: Purpose) -> Embedder:
         """An embedding model for another feature: each of its calls is routed and metered for the principal."""
+        if purpose.feature == SEARCH and model.startswith(LOCAL):
+            # One question, on this machine: a row of the ledger would take longer than its vector.
+            return await self.adapters.embedding(model)
         embedding = await self._embedding(principal, purpose)
         return MeteredEmbedder(await embedding.adapter(model), model, embedding)
 
-    async def record_pages(self, principal: Principal, model: str, pages: int, purpose: Purpose) -> None:
-        """Pages that were read by OCR, on machines of our own, so at no price."""
-        spend = spend_of(Kind.OCR, model, purpose, 0)
-        await self.ledger.record(principal, spend, Settlement(Outcome.OK, 0, model, units=pages))
+    async def record_pages(self, principal: Principal, call: UUID, pages: int, purpose: Purpose) -> None:
+        """Pages that were read by OCR, on machines of our own, so at no price; once, by the call's id."""
+        spend = replace(spend_of(Kind.OCR, OCR, purpose, 0), id=call)
+        await self.ledger.record(principal, spend, Settlement(Outcome.OK, 0, OCR, units=pages))
 
     async def close(self) -> None:
         """Close what was opened for tenants' own keys."""

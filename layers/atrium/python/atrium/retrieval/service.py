@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from atrium.db import Database, Transaction
-from atrium.kernel.errors import FieldError, InvalidFields, NotFound, ProviderError
+from atrium.kernel.errors import BudgetExceeded, FieldError, InvalidFields, NotFound, ProviderError, ProviderNotConfigured
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
 from atrium.providers.base import Embedder, Vectors
@@ -16,14 +16,14 @@ from atrium.retrieval.reranking import CANDIDATES, RerankerOf, chosen, reranked
 from atrium.retrieval.store import PostgresVectorStore, VectorStore, get_space, known_languages
 
 _log: Final = logging.getLogger(__name__)
-EmbedderOf = Callable[[str], Awaitable[Embedder]]
+EmbedderOf = Callable[[Principal, str], Awaitable[Embedder]]
 
 MAX_TOP_K: Final = 50
 _RANK_OFFSET: Final = 60  # of reciprocal rank fusion
 
 
 class RetrievalService:
-    """Finds passages. `embedder` and `reranker` give the model of a name; the deployment's own are in the settings."""
+    """Finds passages. `embedder` (for whom) and `reranker` give the model of a name; the deployment's own are in the settings."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class RetrievalService:
 
     async def _find(self, principal: Principal, request: SearchRequest) -> Found:
         # Before the transaction: no provider is called inside one.
-        vector, language = await self._understand(self._model, request)
+        vector, language = await self._understand(principal, self._model, request)
         async with self._database.transaction(principal) as tx:
             if self._space is None:
                 self._space = await get_space(tx, self._model)
@@ -70,8 +70,8 @@ class RetrievalService:
     async def _find_in(self, principal: Principal, space: EmbeddingSpace, request: SearchRequest) -> Found:
         """In a space of other collections. Where its model is out of reach, words still find."""
         try:
-            vector, language = await self._understand(space.model, request)
-        except (ProviderError, NotFound) as error:
+            vector, language = await self._understand(principal, space.model, request)
+        except (ProviderError, ProviderNotConfigured, BudgetExceeded, NotFound) as error:
             if request.mode is SearchMode.VECTOR:
                 raise
             _log.warning("%s is out of reach, its collections are searched by words: %s", space.model, error)
@@ -80,11 +80,11 @@ class RetrievalService:
         async with self._database.transaction(principal) as tx:
             return await self._ask(tx, space, request, vector, language)
 
-    async def _understand(self, model: str, request: SearchRequest) -> tuple[Vectors | None, str]:
+    async def _understand(self, principal: Principal, model: str, request: SearchRequest) -> tuple[Vectors | None, str]:
         """The question's vector, none in keyword mode, and its language where both halves count and the model knows few."""
         if request.mode is SearchMode.KEYWORD:
             return None, ""
-        embedder = await self._embedder(model)
+        embedder = await self._embedder(principal, model)
         vector = await embedder.embed([request.query], "query")
         if request.mode is SearchMode.VECTOR or known_languages(model) is None:
             return vector, ""

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
+from uuid import uuid5
 
 from atrium.documents import outcomes, repository
 from atrium.documents import parts as documents
@@ -32,6 +33,8 @@ from atrium.documents.parsing.failures import FailureKind
 from atrium.documents.parsing.models import ExtractedText, Inspection
 from atrium.documents.passwords import Passwords
 from atrium.documents.transfer import Digest, fetch
+from atrium.gateway.metered import Gateway
+from atrium.gateway.models import Purpose
 from atrium.kernel.errors import AtriumError, IngestionFailed, NotFound
 from atrium.kernel.ids import chunk_id
 from atrium.providers.base import Embedder
@@ -57,8 +60,9 @@ class Parser(TextReader, Protocol):
 class Parts(documents.Parts, Protocol):
     """What the steps are built from; `atrium.runtime.Runtime` is one."""
 
-    async def embedder(self, name: str) -> Embedder:
-        """The model of that name, made on first use."""
+    @property
+    def gateway(self) -> Gateway:
+        """Every model, metered."""
         ...
 
 
@@ -139,6 +143,10 @@ class IngestionService:
                 title=extracted.title or document.version.title,
             )
             await repository.set_recognition(tx, document, extracted.confidences)
+        if extracted.confidences:
+            # Once a version's attempt, also when this state is run again.
+            call = uuid5(step.document_id, f"ocr {step.version} {step.attempt}")
+            await self._parts.gateway.record_pages(step.principal, call, len(extracted.confidences), _purpose(step))
         await self._attempts.begin(step, Stage.EXTRACTING)
         return {"characters": len(extracted.text), "pages_left": 0}
 
@@ -161,7 +169,7 @@ class IngestionService:
             return await work.get_plan()
         extracted = await work.get_extracted()
         model, options = await self._way(step, document)
-        embedder = await self._parts.embedder(model)
+        embedder = await self._parts.gateway.embedder(step.principal, model, _purpose(step))
         language, chunks = await asyncio.to_thread(_planned, document, extracted, embedder, options)
         if not chunks:
             raise IngestionFailed(FailureKind.EMPTY_TEXT, "No text was found in the document.")
@@ -194,7 +202,7 @@ class IngestionService:
             return await self._again(step, Stage.EMBEDDING, error)
         found = await work.find_vectors(batch)
         if found is None:
-            embedder = await self._parts.embedder(batch.model)
+            embedder = await self._parts.gateway.embedder(step.principal, batch.model, _purpose(step))
             vectors = await embedder.embed(batch.inputs, "document")
             await work.put_vectors(batch, vectors)
         await self._attempts.begin(step, Stage.EMBEDDING, reached(Stage.EMBEDDING, (number + 1) / len(plan.batches)))
@@ -268,6 +276,10 @@ class IngestionService:
             except NotFound:
                 raise IngestionFailed(SOURCE_MISSING, "The file is in the bucket no more.") from None
             yield path, file_name(version.object_key), counted
+
+
+def _purpose(step: Step) -> Purpose:
+    return Purpose("ingestion", document_id=step.document_id)
 
 
 def _planned(
