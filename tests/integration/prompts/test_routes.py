@@ -77,6 +77,7 @@ class TestVersions:
             (said("x", key="k", parameters={"temperature": 3}), "/parameters/temperature"),
             (said("x", key="k", parameters={"top_k": 3}), "/parameters/top_k"),
             (said("x", key="rag_answer"), "/messages"),
+            ({"messages": [{"role": "system", "content": "{{tone}}"}], "key": "rag_answer"}, "/messages/0/content"),
             ({"messages": [{"role": "tool", "content": "x"}], "key": "k"}, "/messages/0/role"),
         ],
     )

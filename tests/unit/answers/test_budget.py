@@ -61,3 +61,10 @@ def test_a_window_that_holds_not_even_the_rules_is_told() -> None:
 )
 def test_estimates_are_on_the_safe_side(text: str, least: int) -> None:
     assert least <= count_tokens(text) <= 3 * least + 1
+
+
+def test_a_long_prompt_leaves_less_for_passages_and_too_long_a_one_is_refused() -> None:
+    usual, wordy = (budget_of(TINY, "?", 1024, "", instructions).passages for instructions in (None, "be brief " * 100))
+    assert wordy < usual
+    with pytest.raises(InvalidInput, match="too few to answer"):
+        budget_of(TINY, "?", 1024, "", "be brief " * 5000)

@@ -43,7 +43,7 @@ class TypePrompts:
 
     async def put(self, author: Author, kind: PromptType, content: Content, *, request_id: str = "") -> None:
         """A new version of the author's own, made where there was none; `production` points at it. InvalidFields."""
-        check_content(content, kind)
+        check_content(content, kind, kind)
         content = await modelled(content, author, self._check_model)
         async with shelf_of(self._database, author) as shelf:
             version, prompt = 1, await writing.create(shelf, new_id(), NewPrompt(kind, content, kind), request_id)

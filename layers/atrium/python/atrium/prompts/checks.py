@@ -33,11 +33,17 @@ def typed(new: NewPrompt) -> NewPrompt:
     return replace(new, type=PromptType(new.key))
 
 
-def check_content(content: Content, kind: PromptType | None) -> None:
-    """InvalidFields for templates that cannot be read, are too long, or are none for the type."""
+def check_content(content: Content, kind: PromptType | None, key: str) -> None:
+    """InvalidFields for templates that cannot be read, are too long, or are none for the type.
+
+    Answers use the prompt under their type's name by themselves, and know no values for variables.
+    """
     if sum(len(message.content.encode()) for message in content.messages) > MAX_TEMPLATE_BYTES:
         raise InvalidFields((FieldError("/messages", f"have over {MAX_TEMPLATE_BYTES} bytes together"),))
-    errors = [error for place, message in enumerate(content.messages) for error in _template_errors(place, message.content)]
+    bare = key == PromptType.RAG_ANSWER
+    errors = [
+        error for place, message in enumerate(content.messages) for error in _template_errors(place, message.content, bare=bare)
+    ]
     if kind is PromptType.RAG_ANSWER:
         errors += not_only_system(content, "/messages")
     if errors:
@@ -68,9 +74,12 @@ def check_label(label: str) -> None:
         raise InvalidFields((FieldError("/path/label", "latest is the latest version by itself"),))
 
 
-def _template_errors(place: int, template: str) -> list[FieldError]:
+def _template_errors(place: int, template: str, *, bare: bool) -> list[FieldError]:
+    pointer = f"/messages/{place}/content"
     try:
-        parse(template)
+        names = sorted(parse(template).names)
     except TemplateError as error:
-        return [FieldError(f"/messages/{place}/content", str(error))]
+        return [FieldError(pointer, str(error))]
+    if bare and names:
+        return [FieldError(pointer, f"must have no variables, as {names[0]}: answers use this prompt by themselves")]
     return []

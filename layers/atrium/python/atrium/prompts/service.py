@@ -29,7 +29,7 @@ class PromptService:
     ) -> tuple[Prompt, Version]:
         """A prompt with its version 1, under `prompt_id`. Conflict when the author has one of the key; InvalidFields."""
         new = typed(new)
-        check_content(new.content, new.type)
+        check_content(new.content, new.type, new.key)
         new = replace(new, content=await modelled(new.content, author, self._check_model))
         async with shelf_of(self._database, author) as shelf:
             made = await writing.create(shelf, prompt_id or new_id(), new, request_id)
@@ -44,7 +44,7 @@ class PromptService:
         content = await modelled(content, author, self._check_model)
         async with shelf_of(self._database, author) as shelf:
             prompt = await writing.writable(shelf, prompt_id)
-            check_content(content, prompt.type)
+            check_content(content, prompt.type, prompt.key)
             number = await writing.add(shelf, prompt, content, description, request_id)
             return await writing.readable(shelf, prompt_id), await writing.version(shelf, prompt_id, number)
 
