@@ -1,9 +1,11 @@
 """Routes of usage and limits: parse, call one verb, shape the reply."""
 
+import re
 from datetime import date
 from typing import Annotated, Final
 
 from fastapi import Depends, Query, Request, Response
+from pydantic import BeforeValidator
 
 from atrium.kernel.clock import now
 from atrium.kernel.errors import FieldError, InvalidFields
@@ -14,13 +16,24 @@ from atrium.tenancy.permissions import Permission
 from atrium.web.auth import require, require_or_operator
 from atrium.web.context import request_id
 from atrium.web.pagination import Page, Paged
-from atrium.web.problems import problem_responses
 from atrium.web.routing import area_router
 from functions.admin.spending_schemas import Format, LimitIn, LimitReply, UsageReply, as_csv
 
 router = area_router(prefix="/admin", tags=["admin"])
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _CSV: Final = "text/csv"
 _MOST_DAYS: Final = 366
+
+
+def _spelt(value: object) -> object:
+    # The parser of dates also reads seconds since 1970.
+    if isinstance(value, str) and not _DAY.fullmatch(value):
+        raise ValueError("must be a day, 2026-11-20")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_spelt)]
+"""A day in a query."""
 
 
 async def ledger_service(request: Request) -> LedgerService:
@@ -29,8 +42,8 @@ async def ledger_service(request: Request) -> LedgerService:
 
 
 async def period(
-    first: Annotated[date | None, Query(alias="from", description="The first day, UTC; by default this month's.")] = None,
-    last: Annotated[date | None, Query(alias="to", description="The last day, which is in it; by default today.")] = None,
+    first: Annotated[Day | None, Query(alias="from", description="The first day, UTC; by default this month's.")] = None,
+    last: Annotated[Day | None, Query(alias="to", description="The last day, which is in it; by default today.")] = None,
 ) -> Period:
     """Which days are asked for."""
     last = last or now().date()
@@ -84,7 +97,7 @@ async def list_limits(principal: LimitReader, ledger: Ledger, page: Paged) -> Pa
     return page.page(rows, key=position_of, shape=LimitReply.of)
 
 
-@router.put("/limits", responses=problem_responses([404]))
+@router.put("/limits")
 async def put_limit(body: LimitIn, author: LimitWriter, ledger: Ledger, request_id: RequestId) -> LimitReply:
     """Limit the organisation, one of its users or one of its API keys.
 

@@ -159,7 +159,7 @@ class TestLimits:
         assert seen[:2] == [("tenant", "platform"), ("tenant", "tenant")]
         assert sorted(seen[2:]) == [("api_key", "tenant"), ("user", "tenant")]
 
-    async def test_what_is_not_there_or_anothers_is_404(
+    async def test_what_is_not_there_or_anothers_is_422(
         self, http: httpx.AsyncClient, session: dict[str, Any], admin: dict[str, str]
     ) -> None:
         other = await register(http, "eve@example.com", "Other")
@@ -170,7 +170,8 @@ class TestLimits:
             ("user", session["org"]["id"]),
         ):
             answer = await http.put(LIMITS, json={"scope": scope, "id": scope_id, "rate": 5}, headers=admin)
-            assert answer.status_code == 404, (scope, answer.text)
+            assert answer.status_code == 422, (scope, answer.text)
+            assert [each["pointer"] for each in answer.json()["errors"]] == ["/id"]
 
     async def test_an_admin_does_not_raise_the_operators_ceiling(
         self, http: httpx.AsyncClient, session: dict[str, Any], admin: dict[str, str], operator: dict[str, str]
@@ -194,12 +195,14 @@ class TestLimits:
         assert row["actor"].startswith("operator:")
         assert row["detail"]["set_by"] == "platform"
 
-    @pytest.mark.parametrize(("body", "status"), [({"scope": "tenant"}, 404), ({"scope": "user"}, 422), ({"scope": "team"}, 422)])
+    @pytest.mark.parametrize(
+        ("body", "pointer"), [({"scope": "tenant"}, "/id"), ({"scope": "user"}, "/scope"), ({"scope": "team"}, "/scope")]
+    )
     async def test_the_operator_limits_tenants_that_there_are(
-        self, http: httpx.AsyncClient, operator: dict[str, str], body: dict[str, Any], status: int
+        self, http: httpx.AsyncClient, operator: dict[str, str], body: dict[str, Any], pointer: str
     ) -> None:
         answer = await http.put(LIMITS, json=body | {"id": str(new_id())}, headers=operator)
-        assert answer.status_code == status, answer.text
+        assert (answer.status_code, [each["pointer"] for each in answer.json()["errors"]]) == (422, [pointer])
 
     @pytest.mark.parametrize(
         "field", [{"monthly_budget_usd": -1}, {"monthly_budget_usd": "5"}, {"rate": 0}, {"mode": "harsh"}, {"more": 1}]

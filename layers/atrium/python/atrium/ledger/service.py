@@ -6,7 +6,7 @@ from uuid import UUID
 
 from atrium.audit import record as audit
 from atrium.db import Database, Transaction
-from atrium.kernel.errors import NotFound, Unavailable
+from atrium.kernel.errors import FieldError, InvalidFields, Unavailable
 from atrium.kernel.principal import Operator, Principal, TenantId, worker
 from atrium.ledger import repository
 from atrium.ledger.holding import reservation_of
@@ -82,12 +82,12 @@ class LedgerService:
     async def limit(self, principal: Principal, scope: Scope, scope_id: UUID, terms: Terms, request_id: str = "") -> Limit:
         """Set the tenant's own limit for itself, a user or a key; the operator's for the tenant holds besides.
 
-        Errors: NotFound, also for another tenant's id.
+        Errors: InvalidFields for an id that is not there, also another tenant's.
         """
         async with self._database.transaction(principal) as tx:
             known = scope_id == principal.tenant_id if scope is Scope.TENANT else await repository.has_member(tx, scope, scope_id)
             if not known:
-                raise NotFound(f"There is no such {scope.value.replace('_', ' ')}.")
+                raise _unknown(scope)
             await repository.limit_own(tx, scope, scope_id, terms)
             detail = {
                 "set_by": Origin.TENANT.value,
@@ -99,12 +99,16 @@ class LedgerService:
             return await _of(tx, scope_id, Origin.TENANT)
 
     async def limit_tenant(self, operator: Operator, tenant_id: UUID, terms: Terms, request_id: str = "") -> Limit:
-        """Set the operator's limit for a tenant; its audit log says so. `NotFound` when there is none of that id."""
+        """Set the operator's limit for a tenant; its audit log says so. `InvalidFields` when there is none of that id."""
         actor = f"operator:{operator.key_id}"
         if not await repository.limit_tenant(self._database, tenant_id, terms, actor, request_id):
-            raise NotFound("There is no such tenant.")
+            raise _unknown(Scope.TENANT)
         async with self._database.transaction(worker(TenantId(tenant_id))) as tx:
             return await _of(tx, tenant_id, Origin.PLATFORM)
+
+
+def _unknown(scope: Scope) -> InvalidFields:
+    return InvalidFields((FieldError("/id", f"There is no such {scope.value.replace('_', ' ')}."),))
 
 
 async def _of(tx: Transaction, scope_id: UUID, origin: Origin) -> Limit:
