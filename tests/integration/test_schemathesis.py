@@ -100,8 +100,9 @@ REFUSALS: Final[dict[str, dict[str, str]]] = {
     "delete_provider_key": {"404": "a provider that takes no keys; no key"},
     "get_usage": {"422": "days in the wrong order, or too many"},
     "list_limits": _FOREIGN,
-    "put_limit": _UNSTORABLE | _ABSENT | {"422": "a whole number with a fraction, 5.0"},
+    "put_limit": _UNSTORABLE | {"422": "an id that nothing has; a whole number with a fraction, 5.0"},
     "list_audit": _FOREIGN | {"422": "NUL in a filter"},
+    "verify_ledger": {"422": "a day before 1970"},
     "list_activity": _FOREIGN | {"422": "NUL in a filter"},
     "metrics": {"401": "a tenant's credentials"},
 }
