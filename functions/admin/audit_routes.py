@@ -1,14 +1,16 @@
 """Routes of the audit log: parse, call one verb, shape the reply."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Query, Response
 
 from atrium.kernel.budget import Budget
+from atrium.kernel.clock import now
 from atrium.web.pagination import Page, Paged
 from atrium.web.routing import area_router
-from functions.admin.audit_schemas import ActivityPage, ActivityReply, AuditReply, DayReply, VerificationReply
-from functions.admin.dependencies import Activities, ActivityWhere, AfterSeq, AuditReader, Audits, Filter, Noted
+from functions.admin.audit_schemas import ActivityPage, ActivityReply, AuditReply, DayReply, LedgerDayReply, VerificationReply
+from functions.admin.dependencies import Activities, ActivityWhere, AfterSeq, AuditReader, Audits, Day, Filter, Noted
 
 router = area_router(prefix="/admin", tags=["admin"])
 NDJSON = "application/x-ndjson"
@@ -32,6 +34,16 @@ async def verify_audit(principal: AuditReader, audits: Audits, noted: Noted) -> 
     of an earlier answer's `head` as `after_seq` and `after_hash` it also shows that nobody wrote the chain anew since.
     """
     return VerificationReply.of(await audits.verify(principal, noted, Budget(_VERIFICATION_SECONDS)))
+
+
+@router.get("/audit/ledger")
+async def verify_ledger(
+    principal: AuditReader,
+    audits: Audits,
+    day: Annotated[Day | None, Query(description="A day in UTC, `2026-11-20`; else yesterday.")] = None,
+) -> LedgerDayReply:
+    """Compare a day's calls of models with the digest that the sealed audit log holds of them."""
+    return LedgerDayReply.of(await audits.ledger_day(principal, day or now().date() - timedelta(days=1)))
 
 
 @router.get(

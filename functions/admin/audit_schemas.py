@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field, PlainSerializer
 
 from atrium.audit.activity import Activity, Call, Day
 from atrium.audit.canonical import instant
-from atrium.audit.models import AuditEntry, Verification
+from atrium.audit.models import AuditEntry, LedgerDay, Verification
 from atrium.ledger.models import dollars
 from atrium.web.pagination import Page
 from atrium.web.schemas import Reply, Timestamp
@@ -69,6 +69,33 @@ class VerificationReply(Reply):
             unsealed=chain.unsealed,
             oldest_unsealed_at=chain.oldest_unsealed_at,
             head=HeadReply(seq=chain.end.seq, hash=(chain.end.hash or b"").hex(), sealed_at=chain.sealed_at),
+        )
+
+
+class LedgerDayReply(Reply):
+    """A day's calls of models, and what the audit log says of them."""
+
+    day: date
+    valid: bool = Field(description="Whether the day is closed, and its ledger entries are those that it was closed with.")
+    closed: bool = Field(
+        description="Days are closed when they are over and their calls have ended; the audit log then has an entry."
+    )
+    calls: int
+    cost_usd: float
+    digest: str = Field(description="SHA-256 over the SHA-256 of each ledger entry of now, in hex.")
+    entry: AuditReply | None = Field(description="`ledger.closed`; its `detail` says what the calls came to then.")
+
+    @classmethod
+    def of(cls, found: LedgerDay) -> Self:
+        """The wire form."""
+        return cls(
+            day=found.day,
+            valid=found.valid,
+            closed=found.entry is not None,
+            calls=found.now.calls,
+            cost_usd=dollars(found.now.cost),
+            digest=found.now.digest,
+            entry=None if found.entry is None else AuditReply.of(found.entry),
         )
 
 

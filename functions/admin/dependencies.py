@@ -1,10 +1,11 @@
 """What the routes work with."""
 
 import re
+from datetime import date
 from typing import Annotated, Final, Literal
 
 from fastapi import Depends, Query, Request
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from atrium.audit.activity import ActivityFilter
 from atrium.audit.models import AuditFilter, Link
@@ -14,6 +15,7 @@ from atrium.tenancy.permissions import Permission
 from atrium.web.auth import require
 from atrium.web.schemas import PlainText
 
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
 
@@ -24,6 +26,14 @@ def _spelt(value: object) -> object:
     return value
 
 
+def _day(value: object) -> object:
+    if isinstance(value, str) and not _DAY.fullmatch(value):
+        raise ValueError("must be a date, 2026-11-20")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_day), Field(ge=date(1970, 1, 1), le=date(9998, 12, 31))]
+"""A day in a query."""
 Moment = Annotated[AwareDatetime, BeforeValidator(_spelt)]
 """A moment in a query: RFC 3339 with any offset."""
 

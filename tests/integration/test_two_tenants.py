@@ -99,6 +99,7 @@ REACH: Final = {
     "put_provider_key": Reach(body={"api_key": "sk-a-key-of-a-tenant-of-its-own"}),
     "delete_provider_key": Reach(),
     "verify_audit": Reach(),
+    "verify_ledger": Reach(),
     "export_audit": Reach(),
     "get_usage": Reach(),
     "list_limits": Reach(),

@@ -6,17 +6,22 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
-from atrium.audit.sealing import seal
+from atrium.audit.sealing import close_days, seal
 from atrium.db import Database
 from atrium.kernel.budget import Budget
 from atrium.kernel.principal import TenantId
 from tests.factories.auth import bearer, join, make_key
 from tests.integration.admin.conftest import Office
+from tests.integration.db.test_isolation import insert, samples
+
+AdminConnection = psycopg.AsyncConnection[dict[str, Any]]
 
 ROOT: Final = Path(__file__).parents[3]
 NOBODY: Final = "0" * 64
@@ -108,6 +113,28 @@ class TestVerify:
         wrong = await office.json("audit/verify", after_seq=head["seq"], after_hash=NOBODY)
         assert (good["valid"], good["verified_to"], good["complete"]) == (True, 2, True)
         assert (wrong["valid"], wrong["first_broken_seq"], wrong["complete"]) == (False, 1, False)
+
+
+class TestLedger:
+    async def test_a_closed_day_is_compared(self, office: Office, database: Database, admin_connection: AdminConnection) -> None:
+        tenant = TenantId(UUID(office.session["org"]["id"]))
+        day = datetime.now(UTC) - timedelta(days=1)
+        row = samples(tenant)["ledger_entries"] | {"created_at": day, "cost": 2_000_000_000, "attempts": Jsonb([])}
+        await admin_connection.execute(insert("ledger_entries", row), row)
+        before = await office.json("audit/ledger")
+        assert (before["valid"], before["closed"], before["calls"], before["entry"]) == (False, False, 1, None)
+        # The day is over for an hour, unless it is shortly after midnight.
+        await admin_connection.execute("UPDATE atrium.ledger_entries SET created_at = created_at - interval '1 day'")
+        await close_days(database, tenant, Budget(30))
+        await sealed(database, office)
+        closed = await office.json("audit/ledger", day=(day - timedelta(days=1)).date().isoformat())
+        assert (closed["valid"], closed["closed"], closed["cost_usd"]) == (True, True, 2)
+        assert (closed["entry"]["action"], closed["entry"]["detail"]["digest"]) == ("ledger.closed", closed["digest"])
+        assert closed["entry"]["seq"] == 2
+
+    @pytest.mark.parametrize("day", ["0", "yesterday", "1969-12-31", "2026-11-20T00:00:00Z"])
+    async def test_what_is_no_day_is_refused(self, office: Office, day: str) -> None:
+        assert (await office.get("audit/ledger", day=day)).status_code == 422
 
 
 class TestExport:

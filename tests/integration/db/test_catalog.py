@@ -34,6 +34,8 @@ RELAY_POLICIES = {
     ("kept_answers", "*"),
     ("ledger_reservations", "r"),
     ("audit_log", "r"),
+    ("audit_chains", "r"),
+    ("usage_daily", "r"),
 }
 RELAY_RIGHTS = {
     "outbox": "DELETE,SELECT,UPDATE",
@@ -58,6 +60,8 @@ RELAY_COLUMNS = {
     "kept_answers": {"ctid", "expires_at"},
     "ledger_reservations": {"tenant_id", "id", "due_at"},
     "audit_log": {"tenant_id", "at", "seq"},
+    "audit_chains": {"tenant_id", "ledger_day"},
+    "usage_daily": {"tenant_id", "day"},
 }  # fmt: skip
 # Unique over the whole deployment, because they are looked up before a tenant is known.
 GLOBAL_KEYS = {"users_email", "refresh_tokens_hash", "api_keys_key_id", "invitations_hash", "password_resets_hash"}
@@ -78,9 +82,11 @@ DEFINER_FUNCTIONS = {
     "auth_reset",
     "auth_take",
     "auth_throttle",
+    "close_ledger_day",
     "erase_rows",
     "erase_tenant",
     "ledger_abandon",
+    "ledger_digest",
     "ledger_figures",
     "ledger_record",
     "ledger_reserve",
@@ -106,6 +112,7 @@ DEFINER_PARTS = {
     "ledger_enter",
     "ledger_take",
     "ledger_tenant",
+    "ledger_text",
     "limit_put",
     "limits_of",
     "matching_chunks",

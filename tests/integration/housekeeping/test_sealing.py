@@ -38,8 +38,8 @@ async def test_all_tenants_logs_are_sealed(
 ) -> None:
     await write(database, tenant, 3)
     await write(database, other_tenant, 2)
-    assert await sealed(housekeeping) == {"sealed": 5, "tenants": 2, "left": 0}
-    assert await sealed(housekeeping) == {"sealed": 0, "tenants": 0, "left": 0}
+    assert await sealed(housekeeping) == {"sealed": 5, "tenants": 2, "left": 0, "days": 0}
+    assert await sealed(housekeeping) == {"sealed": 0, "tenants": 0, "left": 0, "days": 0}
     for each, count in ((tenant, 3), (other_tenant, 2)):
         assert (await verify(database, each, Link(), Budget(AMPLE))).verified_to == count
 
@@ -60,7 +60,7 @@ async def test_without_time_it_is_left_for_the_next_run(
     housekeeping: HousekeepingService, database: Database, tenant: Principal
 ) -> None:
     await write(database, tenant, 2)
-    assert await sealed(housekeeping, seconds=0) == {"sealed": 0, "tenants": 0, "left": 1}
+    assert await sealed(housekeeping, seconds=0) == {"sealed": 0, "tenants": 0, "left": 1, "days": 0}
     assert (await sealed(housekeeping))["sealed"] == 2
 
 
@@ -73,7 +73,7 @@ async def test_what_is_being_erased_is_not_sealed_and_goes_with_its_chain(
         await login(http)
         answer = await http.request("DELETE", "/api/v1/tenant", headers=bearer(session), json={"confirm": "Acme"})
         assert answer.status_code < 300, answer.text
-    assert await sealed(housekeeping) == {"sealed": 0, "tenants": 0, "left": 0}
+    assert await sealed(housekeeping) == {"sealed": 0, "tenants": 0, "left": 0, "days": 0}
     await housekeeping.run("erase", Budget(AMPLE))
     for table in ("audit_log", "audit_chains"):
         rows = await admin_connection.execute(SQL("SELECT * FROM {}").format(Identifier("atrium", table)))

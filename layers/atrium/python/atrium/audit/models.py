@@ -1,8 +1,8 @@
 """What the audit log holds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -54,6 +54,29 @@ class SealedEntry:
     seq: int
     hash: bytes
     members: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class DayDigest:
+    """What a day's calls of models come to: how many, their cost in nano-dollars, a digest of their ledger entries in hex."""
+
+    calls: int
+    cost: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerDay:
+    """A day of the ledger as it is now, and as the audit log has it; None: the day is not closed."""
+
+    day: date
+    now: DayDigest
+    entry: AuditEntry | None
+
+    @property
+    def valid(self) -> bool:
+        """Whether the day is closed and its calls are those that it was closed with."""
+        return self.entry is not None and self.entry.detail == asdict(self.now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,14 @@ LIMIT %(limit)s
 -- Seals the oldest of the tenant's unsealed entries; the chain's end after it.
 SELECT sealed, seq, hash FROM atrium.seal_audit(%(most)s)
 
+-- name: close_day
+-- Closes the first day of the tenant's ledger that can be and is not.
+SELECT closed FROM atrium.close_ledger_day()
+
+-- name: ledger_digest
+-- What a day's calls come to now.
+SELECT calls, cost, digest FROM atrium.ledger_digest(%(day)s)
+
 -- name: chain
 -- Where the chain should end, where it does, and the unsealed tail: as of one moment.
 SELECT c.seq, c.hash, c.sealed_at, sealed.last, tail.unsealed, tail.oldest

@@ -1,12 +1,13 @@
 """What a tenant's admins do with the audit log: read, export, verify, and see what goes on."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Final
 
 from atrium.audit import repository
 from atrium.audit.activity import Activity, ActivityFilter, Day
 from atrium.audit.canonical import canonical
-from atrium.audit.models import AuditEntry, AuditFilter, Link, SealedEntry, Verification
+from atrium.audit.models import AuditEntry, AuditFilter, LedgerDay, Link, SealedEntry, Verification
 from atrium.audit.verifying import verify
 from atrium.db import Database
 from atrium.kernel.budget import Budget
@@ -44,6 +45,14 @@ class AuditService:
                 break
         more = len(lines) == limit or len(lines) < len(entries)
         return b"".join(lines), entries[len(lines) - 1].seq if more else None
+
+    async def ledger_day(self, principal: Principal, day: date) -> LedgerDay:
+        """The calls of models of a day (UTC), compared with what the audit log says of it."""
+        async with self._database.transaction(principal) as tx:
+            now = await repository.ledger_digest(tx, day)
+            where = AuditFilter(action="ledger.closed", target=f"ledger:{day}")
+            entries = await repository.list_entries(tx, where, after=None, limit=1)
+        return LedgerDay(day, now, entries[0] if entries else None)
 
     async def verify(self, principal: Principal, after: Link, budget: Budget) -> Verification:
         """Compute the chain behind `after` again; see `atrium.audit.verifying`."""

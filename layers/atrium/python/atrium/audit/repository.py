@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 from atrium.audit.activity import ActivityFilter
 from atrium.audit.canonical import GENESIS, MEMBERS, parse
-from atrium.audit.models import AuditEntry, AuditFilter, Chain, Link, SealedEntry
+from atrium.audit.models import AuditEntry, AuditFilter, Chain, DayDigest, Link, SealedEntry
 from atrium.db import Row, Transaction, load_queries
 from atrium.kernel.ids import new_id
 
@@ -55,6 +56,17 @@ async def seal(tx: Transaction, most: int) -> tuple[int, Link]:
     """Seal up to `most` entries; how many, and the chain's end after it, 0 where the tenant is being erased."""
     row = _one(await tx.fetch_one(queries.seal, most=most))
     return row["sealed"], Link(row["seq"] or 0, row["hash"])
+
+
+async def close_day(tx: Transaction) -> date | None:
+    """Close the first day of the tenant's ledger that can be; None where there is none."""
+    closed: date | None = _one(await tx.fetch_one(queries.close_day))["closed"]
+    return closed
+
+
+async def ledger_digest(tx: Transaction, day: date) -> DayDigest:
+    """What the tenant's calls of that day come to now."""
+    return DayDigest(**_one(await tx.fetch_one(queries.ledger_digest, day=day)))
 
 
 async def chain(tx: Transaction) -> Chain:

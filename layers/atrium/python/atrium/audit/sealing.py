@@ -1,4 +1,4 @@
-"""Sealing entries into their tenant's chain."""
+"""Sealing entries into their tenant's chain, and closing the days of its ledger in it."""
 
 from typing import Final
 
@@ -21,3 +21,14 @@ async def seal(database: Database, tenant_id: TenantId, budget: Budget) -> tuple
         total += sealed
         if sealed < _BATCH or budget.spent:
             return total, end
+
+
+async def close_days(database: Database, tenant_id: TenantId, budget: Budget) -> int:
+    """Give every day of the tenant's ledger that is over, and whose calls have ended, its entry of the audit log; how many."""
+    closed = 0
+    while not budget.spent:
+        async with database.transaction(worker(tenant_id)) as tx:
+            if await repository.close_day(tx) is None:
+                break
+        closed += 1
+    return closed

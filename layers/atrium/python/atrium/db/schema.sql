@@ -553,6 +553,40 @@ $$;
 
 ALTER FUNCTION atrium.budget_threshold(spent bigint, budget bigint) OWNER TO atrium_definer;
 
+-- close_ledger_day()
+
+CREATE FUNCTION atrium.close_ledger_day(OUT closed date) RETURNS date
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    tenant  uuid := required_tenant();
+    head    audit_chains;
+    day     date;
+    ends    timestamptz;
+BEGIN
+    IF NOT tenant_stays(tenant) THEN
+        RETURN;
+    END IF;
+    INSERT INTO audit_chains (tenant_id) VALUES (tenant) ON CONFLICT DO NOTHING;
+    SELECT c.* INTO head FROM audit_chains c WHERE c.tenant_id = tenant FOR UPDATE;
+    SELECT (min(e.created_at) AT TIME ZONE 'UTC')::date INTO day FROM ledger_entries e
+     WHERE e.tenant_id = tenant AND e.created_at >= coalesce((head.ledger_day + 1)::timestamp AT TIME ZONE 'UTC', '-infinity');
+    ends := (day + 1)::timestamp AT TIME ZONE 'UTC';
+    IF ends IS NULL OR ends > now() - interval '1 hour'
+       OR EXISTS (SELECT FROM ledger_reservations r WHERE r.tenant_id = tenant AND r.created_at < ends) THEN
+        RETURN;
+    END IF;
+    INSERT INTO audit_log (tenant_id, id, actor, action, target, detail)
+    SELECT tenant, uuidv7(), 'worker:00000000-0000-0000-0000-000000000000', 'ledger.closed', 'ledger:' || day, to_jsonb(sums)
+      FROM ledger_digest(day) sums;
+    UPDATE audit_chains c SET ledger_day = day WHERE c.tenant_id = tenant;
+    closed := day;
+END
+$$;
+
+ALTER FUNCTION atrium.close_ledger_day(OUT closed date) OWNER TO atrium_definer;
+
 -- current_tenant()
 
 CREATE FUNCTION atrium.current_tenant() RETURNS uuid
@@ -795,6 +829,26 @@ $$;
 
 ALTER FUNCTION atrium.ledger_charge(tenant uuid, of_month date, of_scope text, of_id uuid, cost bigint, released bigint, more_calls integer) OWNER TO atrium_definer;
 
+-- ledger_digest(date)
+
+CREATE FUNCTION atrium.ledger_digest(of_day date, OUT calls bigint, OUT cost bigint, OUT digest text) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    tenant  uuid := required_tenant();
+BEGIN
+    SELECT count(*), coalesce(sum(e.cost), 0)::bigint,
+           encode(sha256(coalesce(string_agg(sha256(convert_to(ledger_text(e), 'UTF8')), ''::bytea ORDER BY e.id), ''::bytea)), 'hex')
+      INTO calls, cost, digest
+      FROM ledger_entries e
+     WHERE e.tenant_id = tenant AND e.created_at >= of_day::timestamp AT TIME ZONE 'UTC'
+       AND e.created_at < (of_day + 1)::timestamp AT TIME ZONE 'UTC';
+END
+$$;
+
+ALTER FUNCTION atrium.ledger_digest(of_day date, OUT calls bigint, OUT cost bigint, OUT digest text) OWNER TO atrium_definer;
+
 -- ledger_reservations
 
 CREATE TABLE atrium.ledger_reservations (
@@ -1023,6 +1077,61 @@ END
 $$;
 
 ALTER FUNCTION atrium.ledger_tenant(tenant uuid) OWNER TO atrium_definer;
+
+-- ledger_entries
+
+CREATE TABLE atrium.ledger_entries (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    provider text NOT NULL,
+    model text NOT NULL,
+    feature text NOT NULL,
+    user_id uuid,
+    api_key_id uuid,
+    document_id uuid,
+    job_id uuid,
+    conversation_id uuid,
+    request_id text NOT NULL,
+    input_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    cached_tokens bigint NOT NULL,
+    units bigint NOT NULL,
+    cost bigint NOT NULL,
+    bound bigint NOT NULL,
+    outcome text NOT NULL,
+    counted boolean NOT NULL,
+    milliseconds bigint NOT NULL,
+    attempts jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    settled_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT ledger_entries_cost_check CHECK ((cost >= 0)),
+    CONSTRAINT ledger_entries_kind_check CHECK ((kind = ANY (ARRAY['chat'::text, 'embedding'::text, 'ocr'::text, 'training'::text]))),
+    CONSTRAINT ledger_entries_outcome_check CHECK ((outcome = ANY (ARRAY['ok'::text, 'failed'::text, 'cancelled'::text, 'cut'::text, 'unknown'::text])))
+);
+
+ALTER TABLE ONLY atrium.ledger_entries FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE atrium.ledger_entries OWNER TO atrium_migrator;
+
+-- ledger_text(atrium.ledger_entries)
+
+CREATE FUNCTION atrium.ledger_text(entry atrium.ledger_entries) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+    SELECT jsonb_build_object(
+        'id', entry.id, 'kind', entry.kind, 'provider', entry.provider, 'model', entry.model, 'feature', entry.feature,
+        'user_id', entry.user_id, 'api_key_id', entry.api_key_id, 'document_id', entry.document_id, 'job_id', entry.job_id,
+        'conversation_id', entry.conversation_id, 'request_id', entry.request_id, 'input_tokens', entry.input_tokens,
+        'output_tokens', entry.output_tokens, 'cached_tokens', entry.cached_tokens, 'units', entry.units, 'cost', entry.cost,
+        'bound', entry.bound, 'outcome', entry.outcome, 'counted', entry.counted, 'milliseconds', entry.milliseconds,
+        'attempts', entry.attempts,
+        'created_at', to_char(entry.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'settled_at', to_char(entry.settled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text
+$$;
+
+ALTER FUNCTION atrium.ledger_text(entry atrium.ledger_entries) OWNER TO atrium_definer;
 
 -- limit_own(text, uuid, bigint, text, integer)
 
@@ -1869,7 +1978,8 @@ CREATE TABLE atrium.audit_chains (
     tenant_id uuid NOT NULL,
     seq bigint DEFAULT 0 NOT NULL,
     hash bytea DEFAULT decode(repeat('00'::text, 32), 'hex'::text) NOT NULL,
-    sealed_at timestamp with time zone DEFAULT now() NOT NULL,
+    sealed_at timestamp with time zone,
+    ledger_day date,
     CONSTRAINT audit_chains_hash_check CHECK ((length(hash) = 32)),
     CONSTRAINT audit_chains_seq_check CHECK ((seq >= 0))
 );
@@ -2148,42 +2258,6 @@ WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_thr
 ALTER TABLE ONLY atrium.ledger_balances FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE atrium.ledger_balances OWNER TO atrium_migrator;
-
--- ledger_entries
-
-CREATE TABLE atrium.ledger_entries (
-    tenant_id uuid NOT NULL,
-    id uuid NOT NULL,
-    kind text NOT NULL,
-    provider text NOT NULL,
-    model text NOT NULL,
-    feature text NOT NULL,
-    user_id uuid,
-    api_key_id uuid,
-    document_id uuid,
-    job_id uuid,
-    conversation_id uuid,
-    request_id text NOT NULL,
-    input_tokens bigint NOT NULL,
-    output_tokens bigint NOT NULL,
-    cached_tokens bigint NOT NULL,
-    units bigint NOT NULL,
-    cost bigint NOT NULL,
-    bound bigint NOT NULL,
-    outcome text NOT NULL,
-    counted boolean NOT NULL,
-    milliseconds bigint NOT NULL,
-    attempts jsonb NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    settled_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT ledger_entries_cost_check CHECK ((cost >= 0)),
-    CONSTRAINT ledger_entries_kind_check CHECK ((kind = ANY (ARRAY['chat'::text, 'embedding'::text, 'ocr'::text, 'training'::text]))),
-    CONSTRAINT ledger_entries_outcome_check CHECK ((outcome = ANY (ARRAY['ok'::text, 'failed'::text, 'cancelled'::text, 'cut'::text, 'unknown'::text])))
-);
-
-ALTER TABLE ONLY atrium.ledger_entries FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE atrium.ledger_entries OWNER TO atrium_migrator;
 
 -- llm_defaults
 
@@ -3476,6 +3550,10 @@ ALTER TABLE atrium.refresh_tokens ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY relay ON atrium.api_keys TO atrium_relay USING (true) WITH CHECK (true);
 
+-- audit_chains relay
+
+CREATE POLICY relay ON atrium.audit_chains FOR SELECT TO atrium_relay USING (true);
+
 -- audit_log relay
 
 CREATE POLICY relay ON atrium.audit_log FOR SELECT TO atrium_relay USING (true);
@@ -3519,6 +3597,10 @@ CREATE POLICY relay ON atrium.password_resets TO atrium_relay USING (true) WITH 
 -- refresh_tokens relay
 
 CREATE POLICY relay ON atrium.refresh_tokens TO atrium_relay USING (true) WITH CHECK (true);
+
+-- usage_daily relay
+
+CREATE POLICY relay ON atrium.usage_daily FOR SELECT TO atrium_relay USING (true);
 
 -- spending_limits
 
@@ -3817,6 +3899,11 @@ GRANT ALL ON FUNCTION atrium.auth_throttle(buckets text[], per_minute double pre
 
 REVOKE ALL ON FUNCTION atrium.budget_threshold(spent bigint, budget bigint) FROM PUBLIC;
 
+-- FUNCTION close_ledger_day(OUT closed date)
+
+REVOKE ALL ON FUNCTION atrium.close_ledger_day(OUT closed date) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.close_ledger_day(OUT closed date) TO atrium_app;
+
 -- PROCEDURE declare_embedding_space(IN space smallint, IN space_model text, IN space_dimensions integer, IN space_max_tokens integer)
 
 REVOKE ALL ON PROCEDURE atrium.declare_embedding_space(IN space smallint, IN space_model text, IN space_dimensions integer, IN space_max_tokens integer) FROM PUBLIC;
@@ -3871,6 +3958,11 @@ GRANT ALL ON FUNCTION atrium.ledger_abandon(tenant uuid, call_id uuid) TO atrium
 
 REVOKE ALL ON FUNCTION atrium.ledger_charge(tenant uuid, of_month date, of_scope text, of_id uuid, cost bigint, released bigint, more_calls integer) FROM PUBLIC;
 
+-- FUNCTION ledger_digest(of_day date, OUT calls bigint, OUT cost bigint, OUT digest text)
+
+REVOKE ALL ON FUNCTION atrium.ledger_digest(of_day date, OUT calls bigint, OUT cost bigint, OUT digest text) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.ledger_digest(of_day date, OUT calls bigint, OUT cost bigint, OUT digest text) TO atrium_app;
+
 -- TABLE ledger_reservations
 
 GRANT SELECT,INSERT,DELETE ON TABLE atrium.ledger_reservations TO atrium_definer;
@@ -3924,6 +4016,23 @@ REVOKE ALL ON FUNCTION atrium.ledger_take(tenant uuid, own_scope text, own_id uu
 -- FUNCTION ledger_tenant(tenant uuid)
 
 REVOKE ALL ON FUNCTION atrium.ledger_tenant(tenant uuid) FROM PUBLIC;
+
+-- TABLE ledger_entries
+
+GRANT SELECT,INSERT,DELETE ON TABLE atrium.ledger_entries TO atrium_definer;
+GRANT SELECT ON TABLE atrium.ledger_entries TO atrium_app;
+
+-- COLUMN ledger_entries.ctid
+
+GRANT SELECT(ctid) ON TABLE atrium.ledger_entries TO atrium_definer;
+
+-- COLUMN ledger_entries.tenant_id
+
+GRANT SELECT(tenant_id) ON TABLE atrium.ledger_entries TO atrium_definer;
+
+-- FUNCTION ledger_text(entry atrium.ledger_entries)
+
+REVOKE ALL ON FUNCTION atrium.ledger_text(entry atrium.ledger_entries) FROM PUBLIC;
 
 -- FUNCTION limit_own(of_scope text, of_id uuid, budget bigint, how text, per_second integer)
 
@@ -4071,6 +4180,11 @@ GRANT SELECT(ctid) ON TABLE atrium.audit_chains TO atrium_definer;
 -- COLUMN audit_chains.tenant_id
 
 GRANT SELECT(tenant_id) ON TABLE atrium.audit_chains TO atrium_definer;
+GRANT SELECT(tenant_id) ON TABLE atrium.audit_chains TO atrium_relay;
+
+-- COLUMN audit_chains.ledger_day
+
+GRANT SELECT(ledger_day) ON TABLE atrium.audit_chains TO atrium_relay;
 
 -- TABLE chunk_bits
 
@@ -4280,19 +4394,6 @@ GRANT SELECT(ctid) ON TABLE atrium.ledger_balances TO atrium_definer;
 -- COLUMN ledger_balances.tenant_id
 
 GRANT SELECT(tenant_id) ON TABLE atrium.ledger_balances TO atrium_definer;
-
--- TABLE ledger_entries
-
-GRANT SELECT,INSERT,DELETE ON TABLE atrium.ledger_entries TO atrium_definer;
-GRANT SELECT ON TABLE atrium.ledger_entries TO atrium_app;
-
--- COLUMN ledger_entries.ctid
-
-GRANT SELECT(ctid) ON TABLE atrium.ledger_entries TO atrium_definer;
-
--- COLUMN ledger_entries.tenant_id
-
-GRANT SELECT(tenant_id) ON TABLE atrium.ledger_entries TO atrium_definer;
 
 -- TABLE llm_defaults
 
@@ -4542,6 +4643,11 @@ GRANT SELECT(ctid) ON TABLE atrium.usage_daily TO atrium_definer;
 -- COLUMN usage_daily.tenant_id
 
 GRANT SELECT(tenant_id) ON TABLE atrium.usage_daily TO atrium_definer;
+GRANT SELECT(tenant_id) ON TABLE atrium.usage_daily TO atrium_relay;
+
+-- COLUMN usage_daily.day
+
+GRANT SELECT(day) ON TABLE atrium.usage_daily TO atrium_relay;
 
 -- TABLE usage_folded
 

@@ -112,6 +112,14 @@ SELECT name, label, value FROM atrium.platform_figures()
 SELECT a.outcome, (a.rate).capacity, (a.rate).retry_after
 FROM atrium.auth_operator_digest(%(key_id)s, %(digest)s, %(per_minute)s) AS a
 
+-- name: unclosed_tenants
+-- Whose ledger has a day of the last week that is over and not closed; older ones are closed along.
+SELECT DISTINCT u.tenant_id FROM atrium.usage_daily u
+LEFT JOIN atrium.audit_chains c ON c.tenant_id = u.tenant_id
+WHERE u.day >= (now() AT TIME ZONE 'UTC')::date - 7 AND u.day < ((now() - interval '1 hour') AT TIME ZONE 'UTC')::date
+  AND u.day > coalesce(c.ledger_day, '-infinity'::date)
+  AND NOT EXISTS (SELECT FROM atrium.erasures e WHERE e.tenant_id = u.tenant_id)
+
 -- name: unsealed_tenants
 -- Whose audit log has entries to seal, the longest waiting first. What is being erased is not sealed any more.
 SELECT a.tenant_id FROM atrium.audit_log a

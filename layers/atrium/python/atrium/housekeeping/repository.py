@@ -42,6 +42,11 @@ async def oldest_unfinished(relay: Database) -> float:
     return float(row["seconds"])
 
 
+async def unclosed_tenants(relay: Database) -> list[TenantId]:
+    """The tenants whose ledger has a day that is over and not closed."""
+    return [TenantId(row["tenant_id"]) for row in await relay.call(_queries.unclosed_tenants)]
+
+
 async def unsealed_tenants(relay: Database) -> list[TenantId]:
     """The tenants whose audit log has entries to seal, the longest waiting first."""
     return [TenantId(row["tenant_id"]) for row in await relay.call(_queries.unsealed_tenants)]

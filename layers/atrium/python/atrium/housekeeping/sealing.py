@@ -3,7 +3,7 @@
 import logging
 from typing import Final
 
-from atrium.audit.sealing import seal
+from atrium.audit.sealing import close_days, seal
 from atrium.db import Database
 from atrium.housekeeping import repository
 from atrium.kernel.budget import Budget
@@ -12,9 +12,13 @@ _log: Final = logging.getLogger(__name__)
 
 
 async def seal_logs(relay: Database, database: Database, budget: Budget) -> dict[str, int]:
-    """Seal what there is to seal, as far as `budget` goes; how many entries of how many tenants, and how many tenants wait."""
+    """Close days of ledgers, then seal what there is to seal, as far as `budget` goes.
+
+    How many entries of how many tenants were sealed, how many tenants wait, and how many days were closed.
+    """
+    days = [await close_days(database, tenant_id, budget) for tenant_id in await repository.unclosed_tenants(relay)]
     tenants = await repository.unsealed_tenants(relay)
-    counts = {"sealed": 0, "tenants": 0, "left": len(tenants)}
+    counts = {"sealed": 0, "tenants": 0, "left": len(tenants), "days": sum(days)}
     for position, tenant_id in enumerate(tenants):
         if budget.spent:
             break

@@ -19,14 +19,19 @@ GRANT SELECT (tenant_id, at, seq) ON atrium.audit_log TO atrium_relay;          
 
 -- The end of each tenant's chain: without it nobody would miss the last entries.
 CREATE TABLE atrium.audit_chains (
-    tenant_id  uuid PRIMARY KEY REFERENCES atrium.tenants ON DELETE CASCADE,
-    seq        bigint NOT NULL DEFAULT 0 CHECK (seq >= 0),
-    hash       bytea NOT NULL DEFAULT decode(repeat('00', 32), 'hex') CHECK (length(hash) = 32),
-    sealed_at  timestamptz NOT NULL DEFAULT now()
+    tenant_id   uuid PRIMARY KEY REFERENCES atrium.tenants ON DELETE CASCADE,
+    seq         bigint NOT NULL DEFAULT 0 CHECK (seq >= 0),
+    hash        bytea NOT NULL DEFAULT decode(repeat('00', 32), 'hex') CHECK (length(hash) = 32),
+    sealed_at   timestamptz,
+    ledger_day  date                                             -- the last day whose calls of models are in it, as a digest
 );
 CALL atrium.protect('atrium.audit_chains');
 GRANT SELECT ON atrium.audit_chains TO atrium_app;
 GRANT SELECT, INSERT, UPDATE ON atrium.audit_chains TO atrium_definer;
+CREATE POLICY relay ON atrium.audit_chains FOR SELECT TO atrium_relay USING (true);
+GRANT SELECT (tenant_id, ledger_day) ON atrium.audit_chains TO atrium_relay;
+CREATE POLICY relay ON atrium.usage_daily FOR SELECT TO atrium_relay USING (true);
+GRANT SELECT (tenant_id, day) ON atrium.usage_daily TO atrium_relay;                         -- whose day can be closed
 
 -- A sealed entry is not changed by mistake, whoever runs the statement, and goes with its tenant only. Against who can drop
 -- triggers there is the chain.
@@ -97,5 +102,70 @@ END
 $$;
 REVOKE ALL ON FUNCTION atrium.seal_audit(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION atrium.seal_audit(integer) TO atrium_app;
+
+-- A call of a model has its record in the ledger. What of it is hashed for its day's digest: every column there is now.
+CREATE FUNCTION atrium.ledger_text(entry atrium.ledger_entries) RETURNS text
+LANGUAGE sql STABLE SET search_path = atrium, public, pg_temp AS $$
+    SELECT jsonb_build_object(
+        'id', entry.id, 'kind', entry.kind, 'provider', entry.provider, 'model', entry.model, 'feature', entry.feature,
+        'user_id', entry.user_id, 'api_key_id', entry.api_key_id, 'document_id', entry.document_id, 'job_id', entry.job_id,
+        'conversation_id', entry.conversation_id, 'request_id', entry.request_id, 'input_tokens', entry.input_tokens,
+        'output_tokens', entry.output_tokens, 'cached_tokens', entry.cached_tokens, 'units', entry.units, 'cost', entry.cost,
+        'bound', entry.bound, 'outcome', entry.outcome, 'counted', entry.counted, 'milliseconds', entry.milliseconds,
+        'attempts', entry.attempts,
+        'created_at', to_char(entry.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'settled_at', to_char(entry.settled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text
+$$;
+REVOKE ALL ON FUNCTION atrium.ledger_text(atrium.ledger_entries) FROM PUBLIC;
+
+-- What the tenant's calls of a day (UTC, by when they were reserved) come to: their number, cost in nano-dollars, and SHA-256 over
+-- the SHA-256 of each, by id, in hex.
+CREATE FUNCTION atrium.ledger_digest(of_day date, OUT calls bigint, OUT cost bigint, OUT digest text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = atrium, public, pg_temp AS $$
+DECLARE
+    tenant  uuid := required_tenant();
+BEGIN
+    SELECT count(*), coalesce(sum(e.cost), 0)::bigint,
+           encode(sha256(coalesce(string_agg(sha256(convert_to(ledger_text(e), 'UTF8')), ''::bytea ORDER BY e.id), ''::bytea)), 'hex')
+      INTO calls, cost, digest
+      FROM ledger_entries e
+     WHERE e.tenant_id = tenant AND e.created_at >= of_day::timestamp AT TIME ZONE 'UTC'
+       AND e.created_at < (of_day + 1)::timestamp AT TIME ZONE 'UTC';
+END
+$$;
+REVOKE ALL ON FUNCTION atrium.ledger_digest(date) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atrium.ledger_digest(date) TO atrium_app;
+
+-- Closes the tenant's first day of calls that is not closed: an entry of the audit log holds its digest. Null, and nothing done,
+-- where there is none, where it may still get calls (no transaction lasts an hour), and of a tenant that is being erased.
+CREATE FUNCTION atrium.close_ledger_day(OUT closed date)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = atrium, public, pg_temp AS $$
+DECLARE
+    tenant  uuid := required_tenant();
+    head    audit_chains;
+    day     date;
+    ends    timestamptz;
+BEGIN
+    IF NOT tenant_stays(tenant) THEN
+        RETURN;
+    END IF;
+    INSERT INTO audit_chains (tenant_id) VALUES (tenant) ON CONFLICT DO NOTHING;
+    SELECT c.* INTO head FROM audit_chains c WHERE c.tenant_id = tenant FOR UPDATE;
+    SELECT (min(e.created_at) AT TIME ZONE 'UTC')::date INTO day FROM ledger_entries e
+     WHERE e.tenant_id = tenant AND e.created_at >= coalesce((head.ledger_day + 1)::timestamp AT TIME ZONE 'UTC', '-infinity');
+    ends := (day + 1)::timestamp AT TIME ZONE 'UTC';
+    IF ends IS NULL OR ends > now() - interval '1 hour'
+       OR EXISTS (SELECT FROM ledger_reservations r WHERE r.tenant_id = tenant AND r.created_at < ends) THEN
+        RETURN;
+    END IF;
+    INSERT INTO audit_log (tenant_id, id, actor, action, target, detail)
+    SELECT tenant, uuidv7(), 'worker:00000000-0000-0000-0000-000000000000', 'ledger.closed', 'ledger:' || day, to_jsonb(sums)
+      FROM ledger_digest(day) sums;
+    UPDATE audit_chains c SET ledger_day = day WHERE c.tenant_id = tenant;
+    closed := day;
+END
+$$;
+REVOKE ALL ON FUNCTION atrium.close_ledger_day() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atrium.close_ledger_day() TO atrium_app;
 
 RESET ROLE;
