@@ -324,7 +324,9 @@ async def test_tokens_of_embeddings_are_summed_where_all_were_told(
     assert (await embedder.embed(["one"] * (TEXTS_PER_CALL + 2), "document")).tokens == tokens
 
 
-async def test_batches_of_embeddings_are_patient(server: OpenAIServer, embedder: OpenAIEmbedder) -> None:
-    server.script(rate_limited(), failing(500), rate_limited())
-    assert (await embedder.embed(["text"], "document")).count == 1
-    assert len(server.requests) == 4
+@pytest.mark.parametrize("fault", [rate_limited(retry_after=3), failing(500)])
+async def test_embeddings_too_leave_retries_to_the_caller(server: OpenAIServer, embedder: OpenAIEmbedder, fault: Script) -> None:
+    server.script(fault)
+    with pytest.raises(ProviderUnavailable) as caught:
+        await embedder.embed(["text"], "document")
+    assert (caught.value.status, len(server.requests)) == (fault.status, 1)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from openai.types.create_embedding_response import Usage
 
 EMBED_TIMEOUT: Final = 60.0
-EMBED_RETRIES: Final = 3  # batches are patient
 # OpenAI takes 2,048 texts and 300,000 tokens a request; this many chunks of 512 tokens stay far below. A server of one's
 # own computes while we wait: less at once, so that its answer comes in time.
 TEXTS_PER_CALL: Final = 256
@@ -78,7 +77,7 @@ class OpenAIEmbedder:
         from openai import omit
 
         # Asked for by name, base64 reaches us as it came; by default the SDK makes lists of floats of it.
-        return await client.with_options(max_retries=EMBED_RETRIES).embeddings.create(
+        return await client.embeddings.create(
             model=self._model,
             input=texts,
             # Servers of one's own have vectors of one length, and some refuse to be asked for it.
