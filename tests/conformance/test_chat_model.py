@@ -17,7 +17,7 @@ from tests.conformance.suites.chat_wire import WireSuite
 from tests.fakes.anthropic_server import AnthropicServer
 from tests.fakes.openai_server import OpenAIServer
 
-REMOTE = ["openai/gpt-4.1-mini", "ollama/llama3.2", "anthropic/claude-haiku-4-5"]
+REMOTE = ["openai/gpt-4.1-mini", "ollama/llama3.2", "anthropic/claude-haiku-4-5", "anthropic/claude-opus-5-5"]
 
 
 class TestLocalModels(ChatModelSuite):

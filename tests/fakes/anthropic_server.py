@@ -183,12 +183,12 @@ class Answer:
         usage = {"usage": self._usage()} if self._script.usage else {}
         begun = {"usage": self._usage() | {"output_tokens": 1}} if usage else {}
         yield {"type": "message_start", "message": self._head | {"content": [], "stop_reason": None} | begun}
-        yield {"type": "ping"}
         for index, (block, said) in enumerate(self._blocks()):
             yield {"type": "content_block_start", "index": index, "content_block": block}
             for delta in _deltas(block["type"], said):
                 yield {"type": "content_block_delta", "index": index, "delta": delta}
             yield {"type": "content_block_stop", "index": index}
+        yield {"type": "ping"}
         yield {"type": "message_delta", "delta": {"stop_reason": self._finish, "stop_sequence": None}} | usage
         yield {"type": "message_stop"}
 

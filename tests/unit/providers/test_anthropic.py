@@ -277,12 +277,12 @@ async def test_a_server_that_is_not_there_is_unavailable(server: AnthropicServer
 @pytest.mark.parametrize(
     ("script", "error"),
     [
-        (Script(cut_after=5), ProviderUnavailable),
-        (Script(error_at=5), ProviderUnavailable),
-        (Script(error_at=5, error={"type": "rate_limit_error"}), ProviderUnavailable),
-        (Script(error_at=5, error={"type": "something_new"}), ProviderUnavailable),
-        (Script(error_at=5, error={"type": "invalid_request_error"}), ProviderRefused),
-        (Script(malformed_at=5), ProviderError),
+        (Script(cut_after=4), ProviderUnavailable),
+        (Script(error_at=4), ProviderUnavailable),
+        (Script(error_at=4, error={"type": "rate_limit_error"}), ProviderUnavailable),
+        (Script(error_at=4, error={"type": "something_new"}), ProviderUnavailable),
+        (Script(error_at=4, error={"type": "invalid_request_error"}), ProviderRefused),
+        (Script(malformed_at=4), ProviderError),
     ],
 )
 async def test_a_stream_that_breaks_gives_what_came_and_then_fails(
