@@ -251,7 +251,7 @@ class UsageOut(Reply):
         return cls(**asdict(usage))
 
 
-class PromptOut(Reply):
+class AnswerPromptOut(Reply):
     """The prompt whose instructions held, of which layer; the built-in one has no version."""
 
     key: str
@@ -273,7 +273,7 @@ class AnswerOut(Reply):
     unsupported: list[str]
     usage: UsageOut
     model: str | None
-    prompt: PromptOut
+    prompt: AnswerPromptOut
     retrieval: RetrievalOut
 
     @classmethod
@@ -285,7 +285,7 @@ class AnswerOut(Reply):
             unsupported=list(done.unsupported),
             usage=UsageOut.of(done.usage),
             model=done.model or None,
-            prompt=PromptOut.of(prompt),
+            prompt=AnswerPromptOut.of(prompt),
             retrieval=retrieval,
         )
 

@@ -89,13 +89,14 @@ async def test_an_answer_as_json(api: Api, database: Database, path: str) -> Non
 
     assert answer.status_code == 200, answer.text
     reply = answer.json()
-    assert reply.keys() == {"answer", "citations", "unsupported", "usage", "model", "retrieval"}
+    assert reply.keys() == {"answer", "citations", "unsupported", "usage", "model", "prompt", "retrieval"}
     (citation,) = reply["citations"]
     assert citation == {
         "marker": 1, "document_id": str(document), "document_name": "terms.pdf", "version": 1, "page": None,
         "quote": "Refunds are paid within 14 days after receipt", "char_start": 0, "char_end": 45, "verified": True,
     }  # fmt: skip
     assert reply["model"] == "local/extractive"
+    assert reply["prompt"] == {"key": "rag_answer", "layer": "builtin", "version": None, "label": None}
     assert reply["unsupported"] == []
     assert [source["marker"] for source in reply["retrieval"]["sources"]] == [1]
 
