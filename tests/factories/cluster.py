@@ -83,13 +83,13 @@ def _remove(state_dir: Path) -> None:
 
 
 class Cluster:
-    """The run's server, seen from one test process."""
+    """The run's server, seen from one test process. `durable`: it waits for its disk, as in production."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, *, durable: bool = False) -> None:
         self._state_dir = state_dir
         state_dir.mkdir(mode=0o700, exist_ok=True)
         with self._alone():
-            self.server: Final[PostgresServer] = start_postgres(state_dir, durable=False)
+            self.server: Final[PostgresServer] = start_postgres(state_dir, durable=durable)
             _let_outlive(self.server)
             if not (state_dir / "migrated").exists():
                 asyncio.run(self._migrate_template())
