@@ -18,6 +18,11 @@ _PHRASES: Final = {
     "document.received": "added document {}",
     "document.ready": "made document {} searchable",
     "tenant.updated": "changed the organisation's settings",
+    "limits.changed": "changed the limits of {}",
+    "llm_default.set": "set the default prompt for {}",
+    "prompt.version_added": "added a version to prompt {}",
+    "prompt.label_set": "moved a label of prompt {}",
+    "ledger.closed": "closed the ledger's day {}",
 }
 _CALLS: Final = {
     "chat": "asked {} ({})",
