@@ -1,0 +1,188 @@
+"""Unmodified OpenAI clients at our door: each runs in an environment of its own, against the area on real sockets.
+
+The environments are made once, under build/clients: Python's by uv, JavaScript's by npm from its committed lock.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import psycopg
+import pytest
+import uvicorn
+
+from atrium.db import Database
+from atrium.gateway.routing import Router
+from atrium.gateway.service import GatewayService
+from functions.auth.app import create_app as create_auth
+from functions.openai.app import create_app as create_openai
+from infra.local.postgres import SUPERUSER
+from tests.factories.auth import UNLIMITED, LocalRuntime, WholeApi, make_key, register
+from tests.factories.cluster import Cluster
+from tests.fakes.anthropic_server import AnthropicServer
+from tests.fakes.openai_server import OpenAIServer
+from tests.fakes.wire import in_thread
+
+pytestmark = pytest.mark.xdist_group("openai-clients")
+
+ROOT: Final = Path(__file__).parents[2]
+SCRIPTS: Final = Path(__file__).parent / "clients"
+BUILD: Final = ROOT / "build" / "clients"
+NODE: Final = ROOT / ".tools" / "node" / "bin"
+SECONDS: Final = 300
+
+SDK_CASES: Final = (
+    *("plain", "streamed", "usage_in_stream", "tools", "parallel_tools", "streamed_tools", "json_schema", "image_parts"),
+    *("embeddings", "models", "local_model", "errors", "timeouts", "retries", "cut_streams", "anthropic"),
+)
+FRAMEWORK_CASES: Final = (
+    *("langchain_plain", "langchain_streamed", "langchain_tools", "langchain_json_schema", "langchain_embeddings"),
+    *("langchain_errors", "llama_index_plain", "llama_index_streamed", "llama_index_tools", "llama_index_embeddings"),
+)
+NODE_CASES: Final = (*("plain", "streamed", "tools", "json_schema", "embeddings", "models", "errors", "timeouts", "retries"),)
+
+FRAMEWORKS: Final = (
+    *("openai==2.54.0", "langchain-openai==1.7.3", "llama-index-llms-openai-like==0.8.1"),
+    "llama-index-embeddings-openai==0.7.0",
+)
+CLIENTS: Final[dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]]] = {
+    "openai-current": (FRAMEWORKS, "openai_sdk.py", SDK_CASES),
+    "openai-1": (("openai==1.109.1",), "openai_sdk.py", SDK_CASES),
+    "frameworks": (FRAMEWORKS, "frameworks.py", FRAMEWORK_CASES),
+    "node": ((), "client.mjs", NODE_CASES),
+}
+ALL: Final = [(client, case) for client, (_, _, cases) in CLIENTS.items() for case in cases]
+Run = Callable[[str], dict[str, str]]
+
+
+async def _at_once(seconds: float) -> None:
+    """The gateway's retries do not wait here."""
+
+
+@contextmanager
+def _area(cluster: Cluster, openai: OpenAIServer, anthropic: AnthropicServer) -> Iterator[tuple[int, Any]]:
+    """The area under uvicorn in a thread with its own loop: its port, and the database's administrator."""
+    with cluster.clone() as name:
+        settings = cluster.settings(name)
+        runtime = LocalRuntime(settings, Database(settings), **UNLIMITED)
+        runtime.__dict__["gateway"] = GatewayService(runtime, Router(sleep=_at_once))
+        for provider, url in (("openai", openai.base_url), ("anthropic", anthropic.base_url)):
+            runtime.memory_secrets.values[f"atrium/providers/{provider}"] = json.dumps({"api_key": "sk-test", "base_url": url})
+        app = WholeApi({"auth": create_auth(runtime), "openai": create_openai(runtime)}, nowhere="openai")
+
+        async def served(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] != "lifespan":
+                await app(scope, receive, send)
+                return
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await runtime.openai_wire.close()
+            await runtime.close()
+            await send({"type": "lifespan.shutdown.complete"})
+
+        server = uvicorn.Server(uvicorn.Config(served, host="127.0.0.1", port=0, log_level="error", loop="asyncio"))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while not server.started and thread.is_alive():
+            thread.join(0.01)
+        dsn = cluster.server.dsn(SUPERUSER, cluster.server.superuser_password, name)
+        with psycopg.connect(dsn, autocommit=True) as administrator:
+            yield server.servers[0].sockets[0].getsockname()[1], administrator
+        server.should_exit = True
+        thread.join(20)
+
+
+@pytest.fixture(scope="module")
+def place(cluster: Cluster) -> Iterator[dict[str, str]]:
+    """Where the clients go: the address, a key, a key without budget, and the provider behind."""
+    with (
+        in_thread(OpenAIServer()) as openai,
+        in_thread(AnthropicServer()) as anthropic,
+        _area(cluster, openai, anthropic) as (port, administrator),
+    ):
+        origin = f"http://127.0.0.1:{port}"
+        tenant, key, poor = _keys(origin)
+        columns = "tenant_id, scope_id, origin, scope, monthly_budget"
+        statement = f"INSERT INTO atrium.spending_limits ({columns}) VALUES (%s, %s, 'tenant', 'api_key', 1)"
+        administrator.execute(statement, [tenant, poor["id"]])
+        yield {"base_url": f"{origin}/v1", "key": key["key"], "poor": poor["key"], "fake": openai.origin}
+
+
+def _keys(origin: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    async def make() -> tuple[str, dict[str, Any], dict[str, Any]]:
+        async with httpx.AsyncClient(base_url=origin) as http:
+            session = await register(http)
+            return session["org"]["id"], await make_key(http, session), await make_key(http, session, name="poor")
+
+    return asyncio.run(make())
+
+
+@pytest.fixture(scope="module")
+def told(place: dict[str, str]) -> Run:
+    """What a client's script says of its cases; each runs once."""
+
+    @cache
+    def run(client: str) -> dict[str, str]:
+        packages, script, _ = CLIENTS[client]
+        command = [*_python(client, packages), str(SCRIPTS / script)] if packages else [*_node(), str(BUILD / "node" / script)]
+        environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+        done = subprocess.run(
+            command, input=json.dumps(place), capture_output=True, text=True, env=environment, timeout=SECONDS, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        answer: dict[str, str] = json.loads(done.stdout)
+        return answer
+
+    return run
+
+
+def _python(client: str, packages: tuple[str, ...]) -> list[str]:
+    """An interpreter that has the packages and nothing of ours."""
+    home = BUILD / ("openai-1" if client == "openai-1" else "current")
+    python, stamp = home / "bin" / "python", home / "packages.txt"
+    if not stamp.exists() or stamp.read_text() != "\n".join(packages):
+        uv = os.environ.get("UV") or shutil.which("uv")
+        if uv is None:
+            pytest.skip("no uv to make the clients an environment: set UV")
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, home], check=True)
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *packages], check=True)
+        stamp.write_text("\n".join(packages))
+    return [str(python)]
+
+
+def _node() -> list[str]:
+    """Node, with the SDK beside the script."""
+    found = shutil.which("node", path=f"{NODE}{os.pathsep}{os.environ.get('PATH', '')}")
+    if found is None:
+        pytest.skip("no Node to run OpenAI's JavaScript SDK: run `make environment`, which brings its own")
+    home, lock = BUILD / "node", (SCRIPTS / "node" / "package-lock.json").read_text()
+    stamp = home / "lock.txt"
+    if not stamp.exists() or stamp.read_text() != lock:
+        shutil.copytree(SCRIPTS / "node", home, dirs_exist_ok=True)
+        environment = os.environ | {"PATH": f"{Path(found).parent}{os.pathsep}{os.environ['PATH']}"}
+        subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=home, env=environment, check=True)
+        stamp.write_text(lock)
+    shutil.copy(SCRIPTS / "node" / "client.mjs", home)
+    return [found]
+
+
+@pytest.mark.parametrize(("client", "case"), ALL, ids=[f"{client}-{case}" for client, case in ALL])
+def test_an_unmodified_client_is_served(told: Run, client: str, case: str) -> None:
+    failure = told(client)[case]
+    assert failure == ""
+
+
+@pytest.mark.parametrize("client", list(CLIENTS))
+def test_every_case_of_a_client_is_looked_at(told: Run, client: str) -> None:
+    assert set(told(client)) == set(CLIENTS[client][2])
