@@ -30,6 +30,17 @@ def test_nothing_is_opened_before_its_first_use() -> None:
     assert runtime.storage is runtime.storage
 
 
+async def test_whatever_models_are_named_their_provider_has_one_adapter() -> None:
+    runtime = Runtime(Settings(database_password="x"))
+    for name in ("gpt-4o", "openai/gpt-4o", "openai/gpt-4.1", *(f"ollama/any-{n}" for n in range(9))):
+        await runtime.chat_model(name)
+    for name in ("text-embedding-3-small", "openai/text-embedding-3-small", "ollama/bge-m3"):
+        await runtime.embedder(name)
+    assert sorted(runtime._chat_models) == ["ollama", "openai"]
+    assert sorted(runtime._embedders) == ["ollama/bge-m3", "openai/text-embedding-3-small"]
+    await runtime.close()
+
+
 async def test_a_provider_key_is_read_once_in_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = 1000.0
     monkeypatch.setattr("atrium.runtime.time.monotonic", lambda: clock)

@@ -146,22 +146,26 @@ class Runtime:
         return OpenAIRelay()
 
     async def chat_model(self, name: str) -> "ChatModel":
-        """The chat model `provider/name`, made once. `UnknownModel` names the nearest."""
-        if name not in self._chat_models:
-            from atrium.providers import registry
+        """The chat model `provider/name`; made once a provider, whose models share it. `UnknownModel` names the nearest."""
+        from atrium.providers import registry
 
+        model = registry.chat_spec(name).model
+        # Servers of one's own take any name: one adapter each would be without end.
+        made_for = model if model.startswith("local/") else model.partition("/")[0]
+        if made_for not in self._chat_models:
             keys, folder = self.provider_keys.credentials, Path(self.settings.model_dir)
-            self._chat_models[name] = await asyncio.to_thread(registry.chat_model, name, credentials=keys, model_dir=folder)
-        return self._chat_models[name]
+            self._chat_models[made_for] = await asyncio.to_thread(registry.chat_model, model, credentials=keys, model_dir=folder)
+        return self._chat_models[made_for]
 
     async def embedder(self, name: str) -> "Embedder":
         """The embedding model `provider/name`, made once. `UnknownModel` names the nearest."""
-        if name not in self._embedders:
-            from atrium.providers import registry
+        from atrium.providers import registry
 
+        model = registry.embedding_space(name).model
+        if model not in self._embedders:
             keys, folder = self.provider_keys.credentials, Path(self.settings.model_dir)
-            self._embedders[name] = await asyncio.to_thread(registry.embedder, name, credentials=keys, model_dir=folder)
-        return self._embedders[name]
+            self._embedders[model] = await asyncio.to_thread(registry.embedder, model, credentials=keys, model_dir=folder)
+        return self._embedders[model]
 
     async def reranker(self, name: str) -> "Reranker":
         """The reranking model `provider/name`. `InvalidInput` names what exists."""
