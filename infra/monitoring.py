@@ -31,6 +31,10 @@ _STEPS = ("extract", "embed", "publish")
 # Who says of a document that it failed.
 _VERDICTS = ("publish", "housekeeping")
 _UNFINISHED_SECONDS = 6 * 3600
+# Who calls models of others, and settles what they cost.
+_SPENDERS = ("rag", "llm", "openai", "embed")
+# Dollars in one window; fractions of a cent are the rounding of a tokenizer.
+_OVERSHOOT_DOLLARS = 1.0
 _NAMESPACE = "Atrium"
 
 
@@ -59,6 +63,12 @@ class Monitoring(Construct):
         age, sweeps = "$.oldest_unfinished_seconds", functions.log_group("housekeeping")
         oldest = self._count("OldestUnfinished", f"{{ {age} >= 0 }}", age, sweeps, statistic="Maximum")
         self._alarm("OldestUnfinished", oldest, _UNFINISHED_SECONDS, "A document has been unfinished for six hours")
+
+    def watch_money(self, functions: Functions) -> None:
+        """Calls that cost more than was reserved for them: a price, or a count of tokens, is wrong."""
+        overshoot, groups = "$.overshoot_usd", [functions.log_group(each) for each in _SPENDERS]
+        overshot = self._count("BudgetOvershot", f"{{ {overshoot} > 0 }}", overshoot, *groups)
+        self._alarm("BudgetOvershot", overshot, _OVERSHOOT_DOLLARS, "Calls of models cost more than was reserved for them")
 
     def watch_functions(self, functions: Functions) -> None:
         """Uncaught errors of each function, but for the pipeline's steps, which raise what is wrong with a document."""

@@ -58,6 +58,7 @@ class AtriumStack(Stack):
         monitoring = Monitoring(self, "Monitoring", settings=settings)
         monitoring.watch_dead_letters(ingestion.dead_letters | events.dead_letters | housekeeping.dead_letters)
         monitoring.watch_pipeline(pipeline.machine, functions)
+        monitoring.watch_money(functions)
         monitoring.watch_functions(functions)
         monitoring.watch_api(api.rest)
 

@@ -81,6 +81,7 @@ def test_alarms_write_to_one_topic(aws: Template) -> None:
         ("AWS/States", "ExecutionsTimedOut"),
         ("Atrium", "FailedThroughUs"),
         ("Atrium", "OldestUnfinished"),
+        ("Atrium", "BudgetOvershot"),
         ("AWS/Lambda", "Errors"),
         ("AWS/ApiGateway", "5XXError"),
     } <= watched
@@ -109,6 +110,7 @@ def test_what_alarms_is_counted_in_the_logs_that_say_it(aws: Template) -> None:
         ("FailedThroughUs", "FunctionsPublishLogs", ours),
         ("FailedThroughUs", "FunctionsHousekeepingLogs", ours),
         ("OldestUnfinished", "FunctionsHousekeepingLogs", age),
+        *(("BudgetOvershot", f"Functions{name}Logs", "{ $.overshoot_usd > 0 }") for name in ("Rag", "Llm", "Openai", "Embed")),
     }
 
 
