@@ -178,7 +178,8 @@ async def test_a_timeout_of_the_attempts_own_is_not_ours() -> None:
 
 async def _cancelled_probe(world: World) -> None:
     async def forever(_: Candidate) -> str:
-        return await asyncio.get_running_loop().create_future()
+        await asyncio.Event().wait()
+        return ""
 
     task = asyncio.ensure_future(world.router.first([MINI], forever, deadline=world.now + 60))
     await asyncio.sleep(0)

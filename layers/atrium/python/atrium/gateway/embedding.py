@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from atrium.gateway.adapters import Adapters
 from atrium.gateway.bounds import count_text, uncautious
-from atrium.gateway.metering import Ledger, Meter, spend_of
+from atrium.gateway.metering import Ledger, Meter, reserve, spend_of
 from atrium.gateway.models import Embedded, Purpose
 from atrium.gateway.preparing import ModelSet
 from atrium.gateway.routing import Candidate, Router
@@ -42,7 +42,7 @@ class Embedding:
             return await self._free(candidate, texts, kind, tokens)
         bound = spec.price.bound(tokens, 0)
         spend = spend_of(Kind.EMBEDDING, spec.model, self._purpose, bound, seconds=TIMEOUT)
-        meter = Meter(self._ledger, self._principal, await self._ledger.reserve(self._principal, spend))
+        meter = Meter(self._ledger, self._principal, await reserve(self._ledger, self._principal, spend))
         try:
             routed = await self._router.first(
                 [candidate], lambda each: self._ask(each, texts, kind), deadline=self._router.now + TIMEOUT

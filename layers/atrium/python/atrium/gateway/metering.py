@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -47,7 +47,31 @@ def spend_of(kind: Kind, model: str, purpose: Purpose, bound: int, *, least: int
 
 
 # Settlements under way: a task that nobody holds may be collected before it ends.
-_settling: Final[set[asyncio.Task[bool]]] = set()
+_settling: Final[set[asyncio.Task[Any]]] = set()
+
+
+async def reserve(ledger: Ledger, principal: Principal, spend: Spend) -> Reservation:
+    """Room for a call. Who is called off while it is reserved gives it back: the database may have said yes already."""
+    task = asyncio.ensure_future(ledger.reserve(principal, spend))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.shield(_kept(_give_back(ledger, principal, spend, task)))
+        raise
+
+
+async def _give_back(ledger: Ledger, principal: Principal, spend: Spend, task: asyncio.Future[Reservation]) -> None:
+    await asyncio.wait({task})
+    if not task.cancelled() and task.exception() is None:
+        await ledger.settle(principal, spend.id, Settlement(Outcome.CANCELLED, 0, spend.model))
+
+
+def _kept[T](work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """A task that goes on also when whoever waits for it is called off."""
+    task = asyncio.ensure_future(work)
+    _settling.add(task)
+    task.add_done_callback(_settling.discard)
+    return task
 
 
 class Meter:
@@ -87,10 +111,10 @@ class Meter:
             counted=counted,
             attempts=attempts,
         )
-        task = asyncio.ensure_future(self._ledger.settle(self._principal, self.reservation.id, settlement))
-        _settling.add(task)
-        task.add_done_callback(_settling.discard)
-        await asyncio.shield(task)
+        await asyncio.shield(_kept(self._write(settlement)))
+
+    async def _write(self, settlement: Settlement) -> None:
+        await self._ledger.settle(self._principal, self.reservation.id, settlement)
 
 
 class Produced:

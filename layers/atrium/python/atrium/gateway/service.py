@@ -13,10 +13,11 @@ from atrium.gateway.asking import Asking
 from atrium.gateway.cache import AnswerCache, Kept
 from atrium.gateway.embedding import LOCAL, Embedding
 from atrium.gateway.metered import MeteredChat, MeteredEmbedder
-from atrium.gateway.metering import Ledger, Meter, spend_of
+from atrium.gateway.metering import Ledger, Meter, reserve, spend_of
 from atrium.gateway.models import Answered, ChatCall, Embedded, GatewayEvent, Purpose
 from atrium.gateway.preparing import Available, ModelSet, Prepared, prepare
 from atrium.gateway.routing import Candidate, Router
+from atrium.gateway.summaries import FEATURE, INSTRUCTIONS, Summarising, Summary, check_text
 from atrium.gateway.tenant_models import TenantModels
 from atrium.kernel.errors import ProviderError
 from atrium.kernel.principal import Principal
@@ -95,6 +96,29 @@ class GatewayService:
         """Vectors of texts, metered. Errors as `chat`'s."""
         return await (await self._embedding(principal, purpose)).embed(model, texts, kind)
 
+    async def summarise(
+        self,
+        principal: Principal,
+        text: str | Sequence[str],
+        model: str,
+        *,
+        purpose: Purpose | None = None,
+        instructions: str = INSTRUCTIONS,
+        max_tokens: int = 500,
+        seconds: float = 600,
+    ) -> Summary:
+        """A summary of a text, or of its pieces in order, of about `max_tokens`; each call is metered by itself.
+
+        Errors as `chat`'s, and InvalidFields for an empty text; ProviderUnavailable when `seconds` do not suffice.
+        """
+        pieces = [text] if isinstance(text, str) else text
+        check_text(pieces)
+        spec = (await self.models_of(principal)).chat(model)
+        for_what = purpose or Purpose(FEATURE)
+        ask = partial(self.chat, principal)
+        work = Summarising(ask, spec, for_what, instructions=instructions, max_tokens=max_tokens)
+        return await work.run(pieces, seconds)
+
     async def chat_model(self, principal: Principal, model: str, purpose: Purpose) -> ChatModel:
         """A chat model for another feature: each of its answers is routed and metered for the principal."""
         return MeteredChat(partial(self.chat, principal), model, purpose)
@@ -119,8 +143,7 @@ class GatewayService:
     async def _asked(self, principal: Principal, call: ChatCall, prepared: Prepared) -> AsyncGenerator[GatewayEvent]:
         first = prepared.candidates[0].spec.model
         spend = spend_of(Kind.CHAT, first, call.purpose, prepared.bound, least=prepared.least, seconds=call.timeout + _GRACE)
-        reservation = await self.ledger.reserve(principal, spend)
-        meter = Meter(self.ledger, principal, reservation)
+        meter = Meter(self.ledger, principal, await reserve(self.ledger, principal, spend))
         return Asking(call, prepared, meter, self.router, self.speaker).events()
 
     async def speaker(self, candidate: Candidate) -> ChatModel:
