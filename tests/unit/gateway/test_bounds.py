@@ -1,0 +1,117 @@
+"""What a call can come to: counts that are rather too high, and plans that hold."""
+
+import zlib
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atrium.gateway.bounds import LEAST_ANSWER, count_body, count_input, count_pages, count_text, plan
+from atrium.kernel.errors import ContextTooLong, InvalidInput
+from atrium.providers.base import ChatRequest, File, Image, JsonSchema, Message, Text, Tool, ToolCall, Usage
+from atrium.providers.catalogue import Price, chat_spec
+
+PRICE = Price(150, 600, 75, date(2026, 1, 1), "a test")
+SPEC = replace(chat_spec("openai/gpt-4o-mini"), context_window=10_000, max_output=1000, price=PRICE)
+
+
+def asked(*content: Text | Image | File, model: str = "gpt-4o", **fields: object) -> int:
+    return count_input(replace(ChatRequest(model, (Message("user", content),)), **fields))  # type: ignore[arg-type]
+
+
+def test_everything_that_is_told_counts() -> None:
+    text = asked(Text("a question"))
+    tool = Tool("weather", "How it is outside", {"type": "object", "properties": {"city": {"type": "string"}}})
+    call = Message("assistant", "", (ToolCall("1", "weather", '{"city": "Oslo"}'),))
+    assert asked(Text("a question"), tools=(tool,)) > text + 20
+    assert asked(Text("a question"), response_format=JsonSchema(schema={"type": "object"})) > text
+    assert count_input(ChatRequest("m", (call,))) > 8
+    assert asked(Image(url="https://example.com/a")) >= 1445, "what eight tiles cost"
+    assert asked(Image(data=b"x", media_type="image/png"), model="gpt-4o-mini") >= 48_169
+    assert asked(Image(url="https://example.com/a", detail="low")) < 3000
+
+
+def test_a_body_counts_as_its_request() -> None:
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+    body = {"model": "openai/gpt-4o", "messages": [{"role": "user", "content": "a question"}], "tools": [tool]}
+    assert count_body(body) >= asked(Text("a question"))
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 100_000}}
+    assert 2000 < count_body({"model": "gpt-4o", "messages": [{"role": "user", "content": [picture]}]}) < 10_000
+    assert count_body({"model": "m", "input": [[1, 2, 3], [4, 5]]}) == count_body({"model": "m", "input": ""}) + 5
+    assert count_body({"model": "m", "input": ["one two", "three"]}) > 3
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(), lambda each: st.lists(each) | st.dictionaries(st.text(), each)
+    )
+)
+def test_no_body_is_too_strange(value: object) -> None:
+    for body in (
+        {"messages": value},
+        {"messages": [value]},
+        {"messages": [{"content": [value]}]},
+        {"input": value},
+        {"tools": value},
+    ):
+        assert count_body(body) > 0
+
+
+@given(st.text(max_size=300))
+def test_a_text_counts_at_least_a_token_for_twelve_bytes(text: str) -> None:
+    assert count_text(text) * 12 >= len(text.encode("utf-8", "surrogatepass"))
+
+
+def test_pages_are_counted_where_they_stand() -> None:
+    page = b"<< /Type /Page /Parent 1 0 R >>"
+    hidden = b"<< /Type /ObjStm /N 3 >>\nstream\r\n" + zlib.compress(page * 3) + b"\nendstream"
+    assert count_pages(b"%PDF-1.7 << /Type /Pages /Count 2 >>" + page * 2) == 2
+    assert count_pages(b"%PDF-1.7 " + hidden) == 3
+    assert count_pages(b"%PDF-1.7 /Count 7 ") == 7
+    assert count_pages(b"%PDF-1.7 " + bytes(50_000)) == 3
+    assert count_pages(b"") == 0
+
+
+def test_a_pdf_that_unfolds_without_end_is_looked_at_for_a_moment() -> None:
+    bomb = zlib.compress(bytes(200_000_000), 9)
+    assert count_pages(b"%PDF-1.7 " + (b"/ObjStm stream\n" + bomb) * 20) > 0
+
+
+@given(
+    st.integers(0, 20_000),
+    st.none() | st.integers(1, 1000),
+    st.integers(0, 20_000_000),
+    st.integers(0, 20_000),
+    st.integers(0, 9000),
+)
+def test_no_call_costs_more_than_was_reserved(counted: int, max_tokens: int | None, room: int, read: int, written: int) -> None:
+    try:
+        planned = plan(SPEC, counted, max_tokens)
+    except ContextTooLong as error:
+        assert error.window == 10_000 < error.tokens
+        return
+    least = planned.bound if planned.least is None else planned.least
+    assert least <= planned.bound
+    if room < least:
+        return
+    reserved = min(room, planned.bound)
+    most = planned.affordable(reserved)
+    assert 1 <= most <= planned.max_tokens
+    if max_tokens is None:
+        assert most >= min(LEAST_ANSWER, planned.max_tokens)
+    usage = Usage(min(read, counted), min(written, most))
+    assert PRICE.cost(usage) <= reserved
+
+
+def test_between_sure_and_cautious_the_provider_decides() -> None:
+    assert plan(SPEC, 12_000, None).max_tokens == 400
+    with pytest.raises(ContextTooLong) as caught:
+        plan(SPEC, 12_500, None)
+    assert (caught.value.tokens, caught.value.window) == (10_001, 10_000)
+
+
+def test_an_answer_longer_than_the_model_writes_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="1000"):
+        plan(SPEC, 10, 1001)
