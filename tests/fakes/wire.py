@@ -109,6 +109,8 @@ class ScriptedServer:
         self.habit = Script()
         self.recording = True
         self.counts = Counts()
+        # Connections that were made, whatever became of them.
+        self.connected = 0
         self._known: dict[tuple[str, bytes], Reply] = {}
         self.requests: list[Request] = []
         # Set when a client left before the end of its answer; when one waits for an answer that never comes.
@@ -161,6 +163,7 @@ class ScriptedServer:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
+        self.connected += 1
         task.add_done_callback(self._connections.discard)
         try:
             while (request := await _read(reader)) is not None and await self._answer(request, reader, writer):

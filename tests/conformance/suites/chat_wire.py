@@ -29,6 +29,11 @@ class WireSuite:
         )
         assert bill.completion_tokens == 10
 
+    async def test_one_connection_serves_one_call_after_the_other(self, subject: Subject) -> None:
+        for _ in range(3):
+            await subject.asked("Count, please")
+        assert (subject.server.counts.calls, subject.server.connected) == (3, 1)
+
     async def test_usage_that_is_not_told_is_not_invented(self, subject: Subject) -> None:
         subject.server.script(Script(answer=LONG, usage=False))
         end = (await subject.asked("Count, please")).end

@@ -1,7 +1,8 @@
 """How the streams of OpenAI's wire are read, in either form: to their end, in time, and without trust in what frames hold."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Literal, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from atrium.kernel.errors import ProviderError, ProviderUnavailable
 from atrium.providers.base import Usage
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 # Anything: the SDK does not check what it is sent.
 Frame = Any
+_LAST_READ: Final = 0.2  # seconds
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
 
@@ -22,6 +24,13 @@ async def following[T](stream: "AsyncStream[T]", deadline: float) -> T | None:
     """
     async with asyncio.timeout_at(deadline):
         return await anext(stream, None)
+
+
+async def read_to_the_end(stream: Frame) -> None:
+    """Take what comes after the last event, so that the connection can be used again; not for long, as nobody needs it."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_READ):
+            await anext(stream, None)
 
 
 def broken_off(provider: Provider, stream: Frame, *, began: bool) -> ProviderError:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from atrium.providers.base import ChatEvent, Completed, TextDelta, ToolCallDelta, Usage
 from atrium.providers.catalogue import Provider
 from atrium.providers.openai_connection import stream_error
-from atrium.providers.openai_frames import FinishReason, Frame, as_text, broken_off, counted, following
+from atrium.providers.openai_frames import FinishReason, Frame, as_text, broken_off, counted, following, read_to_the_end
 
 if TYPE_CHECKING:
     from openai import AsyncStream
@@ -20,7 +20,9 @@ async def responses_events(provider: Provider, stream: "AsyncStream[Frame]", dea
     while (event := await following(stream, deadline)) is not None:
         began = True
         if event.type in _ENDS:
-            yield answer.end(event.response)
+            end = answer.end(event.response)
+            await read_to_the_end(stream)
+            yield end
             return
         for each in answer.take(event):
             yield each
