@@ -341,6 +341,18 @@ async def test_what_is_new_in_a_stream_is_passed_over(frame: bytes) -> None:
     assert isinstance(events[-1], Completed)
 
 
+@pytest.mark.parametrize("more", [b'event: error\ndata: {"type": "error"}\n\n', b"event: late\ndata: {\n\n"])
+async def test_what_comes_after_the_end_changes_nothing(more: bytes) -> None:
+    class Late(AnthropicServer):
+        def reply(self, request: Request, script: Script) -> Reply:
+            return Reply(frames=(*(super().reply(request, script).frames or ()), more))
+
+    async with Late() as server:
+        chat = AnthropicChat(source(server), ANTHROPIC)
+        assert isinstance((await collect(chat, request()))[-1], Completed)
+        await chat.close()
+
+
 async def test_frames_may_come_in_any_pieces(server: AnthropicServer, chat: AnthropicChat) -> None:
     server.script(Script(answer="Zwölf Boxkämpfer jagen Viktor.", split=3))
     events = await collect(chat, request())
