@@ -57,8 +57,8 @@ AREAS: tuple[Area, ...] = (
     Area("documents", prefixes=("documents", "collections")),
     Area("rag", prefixes=("rag", "query"), layers=_MODEL, memory=2048, timeout=900, provider_keys=True, streaming=True),
     Area("llm", prefixes=("llm",), layers=_MODEL, memory=2048, timeout=900, provider_keys=True, streaming=True),
-    # These two tell which providers have a key of the deployment's.
     Area("openai", roots=("v1",), layers=_MODEL, memory=2048, timeout=900, provider_keys=True, streaming=True),
+    # These two tell which providers have a key of the deployment's.
     Area("prompts", prefixes=("prompts", "llm-prompts", "llm-defaults"), provider_keys=True),
     Area("admin", prefixes=("admin",), provider_keys=True),
     Area(

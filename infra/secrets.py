@@ -25,8 +25,9 @@ class Secrets(Construct):
         for area in AREAS:
             secret = JWKS if area.name == "system" else KEYRING
             _allow(functions, area.name, ["GetSecretValue"], [f"{secret}{_SUFFIX}"])
-        # Encrypted files' passwords are sealed under it.
-        _allow(functions, "extract", ["GetSecretValue"], [f"{KEYRING}{_SUFFIX}"])
+        # Encrypted files' passwords are sealed under it, and tenants' own provider keys.
+        for worker in ("extract", "embed"):
+            _allow(functions, worker, ["GetSecretValue"], [f"{KEYRING}{_SUFFIX}"])
         for function in FUNCTIONS:
             if function.provider_keys:
                 _allow(functions, function.name, ["GetSecretValue"], [f"{PROVIDERS}*"])

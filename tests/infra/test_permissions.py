@@ -57,7 +57,7 @@ def test_functions_log_in_as_the_application_and_few_as_somebody_else(aws: Templ
 @pytest.mark.parametrize("name", NAMES)
 def test_secrets_go_to_those_who_use_them(aws: Template, name: str) -> None:
     readable = {arn.rsplit("secret:", 1)[1] for arn in aws.allowed(name, "secretsmanager:GetSecretValue") if "secret:" in arn}
-    expected = {"atrium/keyring-??????"} if name in {area.name for area in AREAS} | {"extract"} else set()
+    expected = {"atrium/keyring-??????"} if name in {area.name for area in AREAS} | {"extract", "embed"} else set()
     if name == "system":
         expected = {"atrium/jwks-??????"}
     if name in {"rag", "llm", "openai", "embed", "prompts", "admin"}:
