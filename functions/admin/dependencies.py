@@ -70,14 +70,18 @@ async def audit_filter(
 
 
 async def activity_filter(
-    kind: Annotated[Literal["change", "call"] | None, Query(description="Changes alone, or calls of models alone.")] = None,
+    kind: Annotated[
+        Literal["change", "call"] | None,
+        Query(description="Changes alone, or calls of models alone, those that embed text among them. Else both, without those."),
+    ] = None,
     actor: Actor = None,
     request_id: OfRequest = None,
     since: Since = None,
     until: Until = None,
 ) -> ActivityFilter:
     """What the activity is narrowed to."""
-    return ActivityFilter(kind != "call", kind != "change", actor, request_id, since, until)
+    everything = kind == "call" or request_id is not None
+    return ActivityFilter(kind != "call", kind != "change", everything, actor, request_id, since, until)
 
 
 AfterSeq = Annotated[int, Query(ge=0, le=2**63 - 1, description="Only entries with a higher `seq`.")]

@@ -18,8 +18,8 @@ def principal(office: Office) -> Principal:
     return Principal(TenantId(tenant), PrincipalKind.USER, user, Role.ADMIN)
 
 
-async def spend(office: Office, database: Database, request_id: str = "", cost: int = 1_500_000) -> UUID:
-    call = Spend(Kind.CHAT, "openai/gpt-4.1", "rag", cost, request_id=request_id)
+async def spend(office: Office, database: Database, request_id: str = "", cost: int = 1_500_000, kind: Kind = Kind.CHAT) -> UUID:
+    call = Spend(kind, "openai/gpt-4.1", "rag", cost, request_id=request_id)
     settlement = Settlement(Outcome.OK, cost, call.model, input_tokens=100, output_tokens=20)
     await LedgerService(database).record(principal(office), call, settlement)
     return call.id
@@ -57,6 +57,14 @@ async def test_calls_of_models_stand_among_the_changes(office: Office, database:
     assert None not in [each["action"] for each in (await office.json("activity", kind="change"))["data"]]
     assert (await office.json("activity", actor=f"user:{new_id()}"))["data"] == []
     assert len((await office.json("activity", actor=newest["actor"]))["data"]) == 3
+
+
+async def test_embeddings_are_shown_to_who_asks_for_calls(office: Office, database: Database) -> None:
+    call_id = await spend(office, database, "r-1", kind=Kind.EMBEDDING)
+    assert [each["call"] for each in (await office.json("activity"))["data"]] == [None]
+    for asked in ({"kind": "call"}, {"request_id": "r-1"}):
+        (shown,) = (await office.json("activity", **asked))["data"]
+        assert (shown["id"], shown["summary"]) == (str(call_id), "ada@example.com embedded text with openai/gpt-4.1 (rag)")
 
 
 async def test_pages_have_everything_once(office: Office, database: Database) -> None:

@@ -69,10 +69,14 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class ActivityFilter:
-    """What the list is narrowed to. `changes` False leaves the calls, `calls` False the changes. `since` <= at < `until`."""
+    """What the list is narrowed to. `changes` False leaves the calls, `calls` False the changes. `since` <= at < `until`.
+
+    Every search and every part of a document is embedded: those calls are shown with `embeddings` only.
+    """
 
     changes: bool = True
     calls: bool = True
+    embeddings: bool = False
     actor: str | None = None
     request_id: str | None = None
     since: datetime | None = None

@@ -73,7 +73,7 @@ WITH changes AS (
            jsonb_build_object('kind', e.kind, 'model', e.model, 'feature', e.feature, 'outcome', e.outcome, 'cost', e.cost,
                               'input_tokens', e.input_tokens, 'output_tokens', e.output_tokens) AS call
     FROM atrium.ledger_entries e
-    WHERE %(calls)s AND e.tenant_id = %(tenant_id)s
+    WHERE %(calls)s AND e.tenant_id = %(tenant_id)s AND (%(embeddings)s OR e.kind <> 'embedding')
       AND (%(actor)s::text IS NULL OR %(actor)s = 'user:' || e.user_id OR %(actor)s = 'api_key:' || e.api_key_id)
       AND (%(request_id)s::text IS NULL OR e.request_id = %(request_id)s)
       AND (%(since)s::timestamptz IS NULL OR e.created_at >= %(since)s)
