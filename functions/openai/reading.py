@@ -10,7 +10,7 @@ from atrium.kernel.errors import FieldError, InvalidFields
 Body = dict[str, Any]
 _MOST_ANSWERS: Final = 128
 _MOST_INPUTS: Final = 2048
-_FORMATS: Final = frozenset({"float", "base64"})
+_FORMATS: Final = ("float", "base64")
 
 
 def chat_body(value: JsonValue) -> Body:

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from atrium.web.openai_problems import openapi_response
+
 _OBJECT: Final[dict[str, Any]] = {"type": "object"}
 _COUNT: Final[dict[str, Any]] = {"type": ["integer", "null"], "minimum": 1}
 _USAGE: Final[dict[str, Any]] = {
@@ -15,7 +17,8 @@ def _operation(body: dict[str, Any], answer: dict[str, Any], **more: Any) -> dic
     content: dict[str, Any] = {"application/json": {"schema": answer}, **more}
     return {
         "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}},
-        "responses": {200: {"description": "As OpenAI answers.", "content": content}},
+        "responses": {200: {"description": "As OpenAI answers.", "content": content}}
+        | {status: openapi_response(status) for status in (404, 502)},
     }
 
 

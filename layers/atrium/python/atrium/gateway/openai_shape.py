@@ -34,7 +34,7 @@ _PARAGRAPH: Final = re.compile(r"\n\s*\n")
 _DATA_URL: Final = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,", re.ASCII)
 _PDF: Final = "application/pdf"
 _ROLES: Final = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
-_DETAILS: Final = frozenset({"auto", "low", "high"})
+_DETAILS: Final = ("auto", "high", "low")
 _CHOICES: Final = frozenset({"auto", "none", "required"})
 _MESSAGE_FIELDS: Final = frozenset({"role", "content", "name", "tool_calls", "tool_call_id", "refusal"})
 _READ: Final = frozenset({
@@ -99,7 +99,7 @@ def _refuse_unspeakable(body: Mapping[str, Any]) -> None:
             raise refused(f"/{name}", "is not spoken to this model; send tools and tool_choice.")
     if body.get("n") not in {None, 1}:
         raise refused("/n", "must be 1: this model gives one answer at a time.")
-    if body.get("audio") or "audio" in (body.get("modalities") or ()):
+    if body.get("audio") or body.get("modalities") not in (None, [], ["text"]):
         raise refused("/modalities", "must be text: this model does not speak.")
 
 
@@ -146,7 +146,7 @@ def _part(part: Mapping[str, Any], place: str) -> Part:
 
 def _image(image: Mapping[str, Any], place: str) -> Image:
     if (image.get("detail") or "auto") not in _DETAILS:
-        raise refused(f"{place}/detail", f"must be one of {', '.join(sorted(_DETAILS))}.")
+        raise refused(f"{place}/detail", f"must be one of {', '.join(_DETAILS)}.")
     detail = cast('Literal["auto", "low", "high"]', image.get("detail") or "auto")
     url = _text(image.get("url"), f"{place}/url")
     if url.startswith("data:"):
