@@ -5,30 +5,31 @@ from dataclasses import replace
 from typing import Any
 
 from atrium.gateway.models import ChatCall, Purpose
-from atrium.kernel.errors import FieldError, InvalidFields
 from atrium.kernel.principal import Principal
-from atrium.prompts.service import PromptService
+from atrium.prompts.models import PromptType
 from atrium.providers.base import ChatRequest, Message
 from atrium.web.prompt_fields import reference_of
+from functions.llm.dependencies import Stored
 from functions.llm.schemas import ChatIn
 
 
-async def call_of(body: ChatIn, principal: Principal, prompts: PromptService, purpose: Purpose, seconds: float) -> ChatCall:
-    """The call. InvalidFields: no model is named anywhere, or the prompt is not there."""
+async def call_of(body: ChatIn, principal: Principal, stored: Stored, purpose: Purpose, seconds: float) -> ChatCall:
+    """The call: what the body says goes before its prompt, that before the tenant's default for chats, asked where neither
+    names a model. InvalidFields: the prompt is not there.
+    """
     models = tuple(body.models or ([body.model] if body.model else []))
-    if body.prompt is None:
-        return _call(body, _required(models), (), {}, purpose, seconds)
-    rendered = await prompts.resolve(principal, reference_of(body.prompt))
-    models = models or ((rendered.model,) if rendered.model else ())
-    call = _call(body, _required(models), rendered.messages, rendered.parameters, purpose, seconds)
-    unused = tuple(f"The prompt has no place for the variable {name}." for name in rendered.unused)
-    return replace(call, warnings=unused)
-
-
-def _required(models: tuple[str, ...]) -> tuple[str, ...]:
+    before: tuple[Message, ...] = ()
+    given: Mapping[str, Any] = {}
+    unused: tuple[str, ...] = ()
+    if body.prompt is not None:
+        rendered = await stored.prompts.resolve(principal, reference_of(body.prompt))
+        models = models or ((rendered.model,) if rendered.model else ())
+        before, given, unused = rendered.messages, rendered.parameters, rendered.unused
     if not models:
-        raise InvalidFields((FieldError("/model", "a model, or models, must be named"),))
-    return models
+        default = await stored.defaults.get(principal, PromptType.CHAT)
+        models, given = (default.model,), {**default.parameters, **given}
+    warnings = tuple(f"The prompt has no place for the variable {name}." for name in unused)
+    return replace(_call(body, models, before, given, purpose, seconds), warnings=warnings)
 
 
 def _call(

@@ -1,6 +1,6 @@
 """What the routes work with."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
 
@@ -8,6 +8,7 @@ from atrium.gateway.models import Purpose
 from atrium.gateway.service import GatewayService
 from atrium.gateway.tenant_models import TenantModels
 from atrium.kernel.principal import Principal
+from atrium.prompts.by_type import LlmDefaults
 from atrium.prompts.service import PromptService
 from atrium.tenancy.permissions import Permission
 from atrium.web.auth import require
@@ -28,9 +29,17 @@ async def tenant_models(request: Request) -> TenantModels:
     return models
 
 
-async def prompt_service(request: Request) -> PromptService:
-    """Stored prompts."""
-    return PromptService(request.app.state.runtime.database)
+class Stored(NamedTuple):
+    """What a tenant keeps for chats: prompts, and what answers where no model is named."""
+
+    prompts: PromptService
+    defaults: LlmDefaults
+
+
+async def stored(request: Request) -> Stored:
+    """What tenants keep for chats."""
+    runtime = request.app.state.runtime
+    return Stored(PromptService(runtime.database), LlmDefaults(runtime.database, runtime.settings.chat_model))
 
 
 async def purpose(request: Request) -> Purpose:
@@ -40,6 +49,6 @@ async def purpose(request: Request) -> Purpose:
 
 Gateway = Annotated[GatewayService, Depends(gateway_service)]
 Models = Annotated[TenantModels, Depends(tenant_models)]
-Prompts = Annotated[PromptService, Depends(prompt_service)]
+Keeps = Annotated[Stored, Depends(stored)]
 For = Annotated[Purpose, Depends(purpose)]
 Caller = Annotated[Principal, require(Permission.LLM_USE)]

@@ -10,7 +10,7 @@ from atrium.web.problems import problem_responses
 from atrium.web.routing import NOT_IDEMPOTENT, area_router, body_limit
 from atrium.web.sse import CONTENT, sse_response
 from functions.llm.calls import call_of
-from functions.llm.dependencies import Caller, For, Gateway, Models, Prompts
+from functions.llm.dependencies import Caller, For, Gateway, Keeps, Models
 from functions.llm.model_schemas import LlmModelOut, LlmModelsOut
 from functions.llm.schemas import ChatIn, ChatOut, EmbedIn, EmbedOut
 from functions.llm.streams import named_events
@@ -24,20 +24,20 @@ _STREAM: Final[dict[int | str, Any]] = {200: {"content": CONTENT, "description":
 
 
 @router.post("/chat", responses=_PROVIDER, dependencies=[_LARGE])
-async def chat(body: ChatIn, request: Request, principal: Caller, gateway: Gateway, prompts: Prompts, purpose: For) -> ChatOut:
+async def chat(body: ChatIn, request: Request, principal: Caller, gateway: Gateway, stored: Keeps, purpose: For) -> ChatOut:
     """An answer, by the first of the models that gives one."""
     timeout = request.app.state.runtime.settings.chat_timeout
-    call = await call_of(body, principal, prompts, purpose, timeout)
+    call = await call_of(body, principal, stored, purpose, timeout)
     return ChatOut.of(await while_connected(request, gateway.answer(principal, call)), body.metadata)
 
 
 @router.post("/chat/stream", response_class=Response, responses=_PROVIDER | _STREAM, dependencies=[_LARGE, NOT_IDEMPOTENT])
 async def stream_chat(
-    body: ChatIn, request: Request, principal: Caller, gateway: Gateway, prompts: Prompts, purpose: For
+    body: ChatIn, request: Request, principal: Caller, gateway: Gateway, stored: Keeps, purpose: For
 ) -> Response:
     """The answer as it is written. What fails before its first word is a plain error; after it no other model is asked."""
     settings = request.app.state.runtime.settings
-    call = await call_of(body, principal, prompts, purpose, settings.chat_timeout)
+    call = await call_of(body, principal, stored, purpose, settings.chat_timeout)
     answer = await while_connected(request, begun(gateway.chat(principal, call), settings.sse_heartbeat))
     return sse_response(request, named_events(answer, body.metadata))
 

@@ -84,6 +84,7 @@ class CacheIn(StrictModel):
 
 class ChatIn(StrictModel):
     """A chat. `model`, or `models` in order of preference: the next is asked where one does not answer.
+    Neither, and none of the prompt's: your organisation's default for chats (`/llm-defaults/chat`).
 
     `prompt` puts a stored prompt's messages before `messages`, and its model and parameters where the request says none.
     """

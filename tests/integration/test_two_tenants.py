@@ -129,7 +129,12 @@ class World:
         method, path, operation = OPERATIONS[name]
         body = REACH[name].body if "requestBody" in operation else None
         body = body and {field: self.own if value == OWN else value for field, value in body.items()}
-        path = path.replace("/models/{id}", "/models/local/extractive").replace("{id}", identifier).replace("{name}", identifier).replace("{provider}", "openai")
+        path = (
+            path.replace("/models/{id}", "/models/local/extractive")
+            .replace("{id}", identifier)
+            .replace("{name}", identifier)
+            .replace("{provider}", "openai")
+        )
         path = path.replace("{type}", "chat").replace("{label}", "production")
         return await self.http.request(method, path, json=body or None, headers=headers)
 

@@ -99,6 +99,16 @@ async def test_a_stored_prompt_goes_before_the_messages(api: Api, openai: OpenAI
     assert sent["temperature"] == 0.5
 
 
+async def test_the_tenants_default_answers_where_no_model_is_named(api: Api, openai: OpenAIServer) -> None:
+    headers = {"Authorization": f"Bearer {api.session['access_token']}"}
+    default = {"model": LARGE, "parameters": {"temperature": 0.25, "seed": 3}}
+    settled = await api.http.put("/api/v1/llm-defaults/chat", json=default, headers=headers)
+    assert settled.status_code == 200, settled.text
+    answer = (await api.post("/llm/chat", question(model=None, temperature=0.75))).json()
+    sent = openai.requests[-1].json()
+    assert (answer["model"], sent["temperature"], sent["seed"]) == (LARGE, 0.75, 3)
+
+
 def parts(*each: dict[str, Any]) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": list(each)}]}
 
@@ -106,7 +116,6 @@ def parts(*each: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [
-        ({"model": None}, "/model"),
         ({"messages": []}, ""),
         ({"models": [LARGE]}, ""),
         ({"messages": [{"role": "user", "content": ""}]}, "/messages/0/content"),
