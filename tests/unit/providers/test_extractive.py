@@ -1,5 +1,6 @@
 """Answers by quoting."""
 
+import re
 from typing import Any
 
 import pytest
@@ -175,6 +176,13 @@ async def test_a_summary_is_the_sentences_whose_words_the_text_uses_most(message
     assert await said(*messages) == "The pump weighs 42 kg. The pump is made of iron. The iron of the pump comes from Norway."
 
 
+@pytest.mark.parametrize("told", ["You summarise texts. Keep to them.", "Say what matters."])
+async def test_a_passage_is_summed_up_where_nobody_asks(told: str) -> None:
+    messages = (Message("system", told), user(f"<text-1>\n{TEXT[:-10]}\n</text-1>"))
+    expected = "The pump weighs 42 kg. The pump is made of iron. The iron of the pump comes from Norway."
+    assert await said(*messages, passages=(Passage(1, TEXT),)) == expected
+
+
 async def test_a_long_text_is_read_in_one_look_and_its_end_too() -> None:
     assert (
         await said(user(f"{'Heading\n\n' * 1500}{'Oslo is a city. ' * 1500}{PUMP}\n\nHow heavy is the pump?"))
@@ -212,4 +220,4 @@ def test_every_conversation_can_be_read_and_nothing_is_invented(messages: tuple[
     plain = plain_question(messages, never="nothing of that")
     whole = "\n\n".join(each.text for each in messages)
     assert plain.question in whole
-    assert all(set(each.text.split()) <= set(whole.split()) or plain.question for each in plain.texts)
+    assert all(piece in whole for each in plain.texts for piece in re.split(r"\n{2,}", each.text))

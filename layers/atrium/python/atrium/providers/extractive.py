@@ -104,10 +104,14 @@ class ExtractiveChat:
         yield Completed("stop", _usage(request, spent), MODEL)
 
     async def _answered(self, request: ChatRequest) -> str:
-        if request.question or request.passages:
-            question = request.question or next((each.text for each in reversed(request.messages) if each.role == "user"), "")
-            return await self.answer(question, request.passages, request.no_answer or NO_ANSWER)
+        if request.question:
+            return await self.answer(request.question, request.passages, request.no_answer or NO_ANSWER)
         plain = plain_question(request.messages, never=ONLY_QUOTES)
+        if request.passages:
+            # Nobody asked, or nobody can tell what: what the passages say most is what there is to quote.
+            most = " ".join(gist(request.passages))
+            asked = plain.asks and not plain.gist
+            return await self.answer(plain.question, request.passages, request.no_answer or most) if asked else most
         quotes = gist(plain.texts) if plain.gist else [piece for _, piece in await self._quotes(plain.question, plain.texts)]
         return " ".join(quotes) or request.no_answer or ONLY_QUOTES
 

@@ -20,6 +20,11 @@ class PlainQuestion(NamedTuple):
     texts: tuple[Passage, ...]
     gist: bool = False
 
+    @property
+    def asks(self) -> bool:
+        """Whether it ends as a question does."""
+        return bool(_ASKS.search(self.question.rstrip()))
+
 
 def plain_question(messages: Sequence[Message], never: str) -> PlainQuestion:
     """Read a conversation. What the assistant said is a text too, but for the answer `never`; what users asked before is none."""
