@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from atrium.db import Database
-from atrium.kernel.errors import BudgetExceeded
+from atrium.kernel.errors import BudgetExceeded, Unavailable
 from atrium.kernel.ids import new_id
 from atrium.kernel.principal import Principal, worker
 from atrium.kernel.settings import Settings
@@ -277,3 +277,10 @@ class TestUsage:
 
 async def rows_changed(connection: Connection, statement: str) -> None:
     await connection.execute(statement.encode())
+
+
+async def test_a_settlement_that_cannot_be_written_fails_nobody(settings: Settings, tenant: Principal) -> None:
+    nowhere = LedgerService(Database(settings.model_copy(update={"database_port": 1})))
+    assert not await nowhere.settle(tenant, new_id(), settlement(5))
+    with pytest.raises(Unavailable):
+        await nowhere.reserve(tenant, spend(5))

@@ -29,6 +29,8 @@ _UNANSWERED_TIMEOUT: Final = 5
 _IDLE_SESSION_TIMEOUT: Final = 240
 # A connection used within this time is taken as alive; after longer idling (a frozen container) it is asked first.
 _TRUSTED_IDLE: Final = 1.0
+# Executions after which a statement is prepared by itself.
+_NEVER: Final = 2**62
 
 
 class Connections:
@@ -90,8 +92,8 @@ async def connect(settings: Settings, password: PasswordSource | None = None) ->
         autocommit=True,
         row_factory=dict_row,
         context=_Adapters(),
-        # A cached generic plan was measured to return no row of many under row level security.
-        prepare_threshold=None,
+        # Prepared is what asks for it: a cached generic plan was measured to return no row of many under row level security.
+        prepare_threshold=_NEVER,
         host=settings.database_host,
         port=settings.database_port,
         dbname=settings.database_name,

@@ -101,14 +101,14 @@ async def has_member(tx: Transaction, scope: Scope, member: UUID) -> bool:
 
 
 def spend_params(spend: Spend) -> dict[str, Any]:
-    """The fields of `ledger_call`, by the names that the queries have."""
+    """The fields of `ledger_call`, by the names that the queries have. Amounts are text, as of `_within`."""
     return {
         "call_id": spend.id,
         "kind": spend.kind.value,
         "model": spend.model,
         "feature": spend.feature,
-        "bound": spend.bound,
-        "least": spend.least,
+        "bound": str(spend.bound),
+        "least": None if spend.least is None else str(spend.least),
         "seconds": float(spend.seconds),
         "document_id": spend.document_id,
         "job_id": spend.job_id,
@@ -142,8 +142,9 @@ def _result_params(settlement: Settlement) -> dict[str, Any]:
     }
 
 
-def _within(number: int, most: int) -> int:
-    return max(0, min(number, most))
+def _within(number: int, most: int) -> str:
+    """The number as text: as one it would have the type of its size, and a statement is prepared anew for each of its types."""
+    return str(max(0, min(number, most)))
 
 
 def _storable(value: object) -> object:
@@ -162,4 +163,4 @@ def _terms(terms: Terms) -> dict[str, Any]:
 
 
 async def _one(database: Database, query: LiteralString, **params: object) -> _Row:
-    return (await database.call(query, **params))[0]
+    return (await database.invoke(query, **params))[0]

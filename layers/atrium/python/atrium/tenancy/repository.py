@@ -21,7 +21,7 @@ async def admit_key(
     database: Database, key_id: str, macs: dict[str, bytes], caller: str, limits: RateLimits, spend: Spend | None
 ) -> _Row:
     """The row of `admit_key`; `macs` by the kid of their pepper, `caller` the bucket of the network address."""
-    return await _one(
+    return await _admitted(
         database,
         _queries.admit_key if spend is None else _queries.admit_key_to_spend,
         key_id=key_id,
@@ -37,7 +37,7 @@ async def admit_key(
 
 async def admit_user(database: Database, claims: AccessClaims, caller: str, limits: RateLimits, spend: Spend | None) -> _Row:
     """The row of `admit_user`; `caller` the bucket of the network address."""
-    return await _one(
+    return await _admitted(
         database,
         _queries.admit_user if spend is None else _queries.admit_user_to_spend,
         tenant_id=claims.tenant_id,
@@ -324,6 +324,11 @@ def _sizes(buckets: Mapping[str, Bucket]) -> dict[str, object]:
         "capacities": [bucket.capacity for bucket in buckets.values()],
         "per_second": [bucket.per_second for bucket in buckets.values()],
     }
+
+
+async def _admitted(database: Database, query: LiteralString, **params: object) -> _Row:
+    # Asked with every request.
+    return (await database.invoke(query, **params))[0]
 
 
 async def _one(database: Database, query: LiteralString, **params: object) -> _Row:
