@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from atrium.kernel.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from atrium.providers.base import ChatEvent, ChatRequest, Completed, Message, TextDelta, Tool, ToolCallDelta, Usage
 from atrium.providers.catalogue import ChatSpec, chat_spec, providers
+from atrium.providers.connection import retry_after
 from atrium.providers.credentials import Credentials
 from atrium.providers.openai import OpenAIChat
-from atrium.providers.openai_connection import retry_after
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.wire import Reply, Request, Script
 

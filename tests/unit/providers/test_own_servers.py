@@ -138,7 +138,7 @@ async def test_an_address_is_needed() -> None:
     async def keyed(provider: str, *, refresh: bool = False) -> Credentials:
         return Credentials("sk")
 
-    with pytest.raises(InvalidInput, match="compatible has no base_url"):
+    with pytest.raises(ProviderNotConfigured, match="compatible has no base_url"):
         await answered("compatible/x", keyed)
 
 

@@ -12,8 +12,8 @@ from atrium.providers.anthropic_connection import Connection, load_sdk, translat
 from atrium.providers.anthropic_request import body_of, unsaid
 from atrium.providers.base import ChatEvent, ChatRequest, Completed, TextDelta, ToolCallDelta, Usage
 from atrium.providers.catalogue import ChatSpec, Provider, chat_spec
+from atrium.providers.connection import CONNECT_TIMEOUT
 from atrium.providers.credentials import CredentialsSource
-from atrium.providers.openai_connection import CONNECT_TIMEOUT
 from atrium.providers.openai_frames import broken_off
 
 if TYPE_CHECKING:

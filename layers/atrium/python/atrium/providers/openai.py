@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from atrium.kernel.errors import ProviderError
 from atrium.providers.base import ChatEvent, ChatRequest, Completed, TextDelta, ToolCallDelta, Usage
 from atrium.providers.catalogue import Capability, ChatSpec, Provider, chat_spec
+from atrium.providers.connection import CONNECT_TIMEOUT
 from atrium.providers.credentials import CredentialsSource
-from atrium.providers.openai_connection import CONNECT_TIMEOUT, Connection, translated
+from atrium.providers.openai_connection import Connection, translated
 from atrium.providers.openai_frames import FinishReason, Frame, as_text, broken_off, counted, following
 from atrium.providers.openai_messages import chat_body, responses_body, unsaid
 from atrium.providers.openai_responses import response_events, responses_events

@@ -1,0 +1,108 @@
+"""What connections of all SDKs share: a client for each key, a second look at a key that was refused, and when to come back."""
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Final, Protocol
+
+from atrium.kernel.errors import NotFound, ProviderNotConfigured
+from atrium.providers.catalogue import Provider
+from atrium.providers.credentials import Credentials, CredentialsSource
+
+CONNECT_TIMEOUT: Final = 5.0
+READ_TIMEOUT: Final = 60.0
+SERVER_ERROR: Final = 500
+PASSING: Final = frozenset({408, 409, 429})
+KEY_REFUSED: Final = frozenset({401, 403})
+PAYMENT_REQUIRED: Final = 402
+
+
+class Client(Protocol):
+    """An SDK's."""
+
+    async def close(self) -> None:
+        """Close its connections."""
+        ...
+
+
+class SdkConnection[C: Client]:
+    """An SDK's client, made on first use and again when the credentials change. A subclass says how, and what a refused key is.
+
+    Nothing is asked twice here but with a key that was read anew: retries are the caller's (atrium.gateway.routing).
+    """
+
+    def __init__(self, credentials: CredentialsSource, provider: Provider) -> None:
+        self.provider: Final = provider
+        self._source = credentials
+        # A client whose key was replaced may still be streaming: it stays until `close`.
+        self._clients: dict[Credentials, C] = {}
+
+    def made(self, credentials: Credentials) -> C:
+        """A new client."""
+        raise NotImplementedError
+
+    def refused(self) -> tuple[type[Exception], ...]:
+        """The SDK's errors for a key that is refused (401, 403)."""
+        raise NotImplementedError
+
+    async def use[T](self, call: Callable[[C], Awaitable[T]]) -> T:
+        """Make the call with the credentials of this moment, once more with fresh ones where these are refused.
+
+        `ProviderNotConfigured` when there are none.
+        """
+        credentials = await self._credentials()
+        try:
+            return await call(self._client(credentials))
+        except self.refused():
+            fresh = await self._credentials(refresh=True)
+            if fresh == credentials:
+                raise
+            return await call(self._client(fresh))
+
+    async def close(self) -> None:
+        """Close idle connections."""
+        while self._clients:
+            await self._clients.popitem()[1].close()
+
+    def address(self, credentials: Credentials) -> str:
+        """Where the provider listens."""
+        base_url = credentials.base_url or self.provider.base_url
+        if base_url is None:
+            raise ProviderNotConfigured(f"The secret of the provider {self.provider.name} has no base_url")
+        return base_url
+
+    async def _credentials(self, *, refresh: bool = False) -> Credentials:
+        name = self.provider.name
+        try:
+            return await self._source(name, refresh=refresh)
+        except NotFound as exc:
+            missing = "address" if self.provider.open else "API key"
+            gives = f"; {self.provider.setting} gives it" if self.provider.setting else ""
+            raise ProviderNotConfigured(f"The provider {name} has no {missing} in this deployment{gives}") from exc
+
+    def _client(self, credentials: Credentials) -> C:
+        if credentials not in self._clients:
+            self._clients[credentials] = self.made(credentials)
+        return self._clients[credentials]
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds, as `retry-after-ms` or `Retry-After` say it, in a number or as a date; None where they say nothing of use."""
+    seconds = _number(headers.get("retry-after-ms"), 1000)
+    if seconds is None:
+        seconds = _number(headers.get("retry-after"), 1)
+    if seconds is None:
+        try:
+            seconds = parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time()
+        except (ValueError, OverflowError, OSError):
+            return None
+    return max(0.0, seconds)
+
+
+def _number(text: str | None, per: int) -> float | None:
+    try:
+        value = float(text or "") / per
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value >= 0 else None
