@@ -1,17 +1,18 @@
 """The areas as clients see them: in process, over a real database, with stand-ins for AWS alone."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from atrium.db import Database
-from atrium.gateway.models import Purpose
+from atrium.gateway.models import Embedded, Purpose
 from atrium.gateway.service import GatewayService
+from atrium.kernel.ids import new_id
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
 from atrium.ports.keyring import Keyring, new_keyring
@@ -98,6 +99,14 @@ class LocalGateway(GatewayService):
 
     async def embedder(self, principal: Principal, model: str, purpose: Purpose) -> Embedder:
         return await (self.adapters.embedding(model) if model == MODEL else super().embedder(principal, model, purpose))
+
+    async def embed(
+        self, principal: Principal, model: str, texts: Sequence[str], kind: Literal["document", "query"], purpose: Purpose
+    ) -> Embedded:
+        if model != MODEL:
+            return await super().embed(principal, model, texts, kind, purpose)
+        vectors = await (await self.adapters.embedding(model)).embed(texts, kind)
+        return Embedded(new_id(), model, vectors, len(texts), 0)
 
 
 class WholeApi:

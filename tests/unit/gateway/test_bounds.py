@@ -75,23 +75,16 @@ def test_pages_are_counted_where_they_stand() -> None:
 
 
 def test_a_pdf_that_unfolds_without_end_is_looked_at_for_a_moment() -> None:
-    bomb = zlib.compress(bytes(200_000_000), 9)
+    bomb = zlib.compress(bytes(20_000_000), 9)
     assert count_pages(b"%PDF-1.7 " + (b"/ObjStm stream\n" + bomb) * 20) > 0
 
 
-@given(
-    st.integers(0, 20_000),
-    st.none() | st.integers(1, 1000),
-    st.integers(0, 20_000_000),
-    st.integers(0, 20_000),
-    st.integers(0, 9000),
-)
+TOKENS = st.integers(0, 11_000)
+
+
+@given(TOKENS, st.none() | st.integers(1, 400), st.integers(0, 20_000_000), TOKENS, TOKENS)
 def test_no_call_costs_more_than_was_reserved(counted: int, max_tokens: int | None, room: int, read: int, written: int) -> None:
-    try:
-        planned = plan(SPEC, counted, max_tokens)
-    except ContextTooLong as error:
-        assert error.window == 10_000 < error.tokens
-        return
+    planned = plan(SPEC, counted, max_tokens)
     least = planned.bound if planned.least is None else planned.least
     assert least <= planned.bound
     if room < least:
