@@ -46,10 +46,12 @@ def differing(one: object, other: object, path: str) -> Iterator[str]:
 
 _ALL = {f"Functions{each.name.capitalize()}" for each in FUNCTIONS}
 _ROLES = {f"{each}RoleDefaultPolicy" for each in _ALL}
+_STREAMING = {f"Functions{area.name.capitalize()}" for area in AREAS if area.streaming}
 _STREAMED = {
-    f"ApiRestapi{version}{prefix}{below}ANY"
+    f"ApiRest{path}{below}ANY"
     for area in AREAS if area.streaming
-    for prefix in area.prefixes for version in ("", "v1") for below in ("", "proxy")
+    for path in (*area.roots, *(f"api{version}{prefix}" for prefix in area.prefixes for version in ("", "v1")))
+    for below in ("", "proxy")
 }  # fmt: skip
 _VARIABLES = "Environment.Variables."
 _ATTACHMENT = ["CreateNetworkInterface", "DeleteNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets"]
@@ -83,13 +85,13 @@ MAY_DIFFER: dict[str, set[str]] = {
     "secretsmanager:GetSecretValue": {"FunctionsMigrateRoleDefaultPolicy"},
     str([f"ec2:{action}" for action in _ATTACHMENT]): _ROLES,
     # the edge streams, where an account has Lambda Web Adapter
-    "Handler": {"FunctionsRag"},
-    "Layers": {"FunctionsRag"},
-    "Timeout": {"FunctionsRag"},
-    f"{_VARIABLES}AWS_LAMBDA_EXEC_WRAPPER": {"FunctionsRag"},
-    f"{_VARIABLES}AWS_LWA_INVOKE_MODE": {"FunctionsRag"},
-    f"{_VARIABLES}AWS_LWA_PORT": {"FunctionsRag"},
-    f"{_VARIABLES}AWS_LWA_READINESS_CHECK_PATH": {"FunctionsRag"},
+    "Handler": _STREAMING,
+    "Layers": _STREAMING,
+    "Timeout": _STREAMING,
+    f"{_VARIABLES}AWS_LAMBDA_EXEC_WRAPPER": _STREAMING,
+    f"{_VARIABLES}AWS_LWA_INVOKE_MODE": _STREAMING,
+    f"{_VARIABLES}AWS_LWA_PORT": _STREAMING,
+    f"{_VARIABLES}AWS_LWA_READINESS_CHECK_PATH": _STREAMING,
     "Integration.ResponseTransferMode": _STREAMED,
     "Integration.TimeoutInMillis": _STREAMED,
     "Integration.Uri.Fn::Join": _STREAMED,
