@@ -8,7 +8,6 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final, Literal, cast
 
 from atrium.kernel.errors import FieldError, InvalidFields
@@ -20,17 +19,12 @@ from atrium.providers.base import (
     Message,
     NamedTool,
     Part,
-    Passage,
     Text,
     Tool,
     ToolCall,
     ToolChoice,
 )
 
-NOTHING_GIVEN: Final = (
-    "I can only quote what I am given: put a text before the question, or ask POST /api/v1/rag/query for your documents."
-)
-_PARAGRAPH: Final = re.compile(r"\n\s*\n")
 _DATA_URL: Final = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,", re.ASCII)
 _PDF: Final = "application/pdf"
 _ROLES: Final = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
@@ -71,18 +65,6 @@ def chat_request(body: Mapping[str, Any], *, model: str, max_tokens: int, timeou
     )
 
 
-def quoting(request: ChatRequest) -> ChatRequest:
-    """For the model that only quotes: its question is the last paragraph that the user wrote, all before it what it may quote."""
-    texts = [(each.role, each.text) for each in request.messages if each.text.strip()]
-    asked = next((at for at in reversed(range(len(texts))) if texts[at][0] == "user"), None)
-    if asked is None:
-        return request
-    *before, question = _PARAGRAPH.split(texts[asked][1].strip())
-    told = [text for _, text in texts[:asked]] + before
-    passages = tuple(Passage(marker, text) for marker, text in enumerate(told, 1))
-    return replace(request, question=question, passages=passages, no_answer=NOTHING_GIVEN if not passages else "")
-
-
 def ignored(body: Mapping[str, Any]) -> Iterator[str]:
     """The fields that asked for something which no `ChatRequest` can say, in OpenAI's names."""
     for name, value in body.items():
@@ -97,7 +79,7 @@ def _refuse_unspeakable(body: Mapping[str, Any]) -> None:
     for name in ("functions", "function_call"):
         if body.get(name):
             raise refused(f"/{name}", "is not spoken to this model; send tools and tool_choice.")
-    if body.get("n") not in {None, 1}:
+    if body.get("n") not in (None, 1):
         raise refused("/n", "must be 1: this model gives one answer at a time.")
     if body.get("audio") or body.get("modalities") not in (None, [], ["text"]):
         raise refused("/modalities", "must be text: this model does not speak.")

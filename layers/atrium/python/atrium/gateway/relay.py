@@ -148,8 +148,6 @@ async def _translated(
 ) -> Asked:
     name = spec.api_name or spec.model.partition("/")[2]
     request = openai_shape.chat_request(body, model=name, max_tokens=limit or spec.max_output, timeout=SECONDS)
-    if spec.model.startswith("local/"):
-        request = openai_shape.quoting(request)
     prepared = await prepare(principal, ChatCall((spec.model,), request, Purpose(FEATURE), limit), models)
     ignored = tuple(openai_shape.ignored(body))
     return Asked(body, models, prepared.candidates[0], prepared.plans[0], stream, wants_usage, request=request, ignored=ignored)
