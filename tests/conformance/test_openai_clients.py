@@ -6,6 +6,7 @@ The environments are made once, under build/clients: Python's by uv, JavaScript'
 import asyncio
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -186,3 +187,12 @@ def test_an_unmodified_client_is_served(told: Run, client: str, case: str) -> No
 @pytest.mark.parametrize("client", list(CLIENTS))
 def test_every_case_of_a_client_is_looked_at(told: Run, client: str) -> None:
     assert set(told(client)) == set(CLIENTS[client][2])
+
+
+def test_the_readmes_quick_start_answers_without_a_providers_key(place: dict[str, str]) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    here = code.replace("http://127.0.0.1:8080/v1", place["base_url"])
+    environment = {"KEY": place["key"], "PATH": os.environ["PATH"]}
+    done = subprocess.run([sys.executable, "-c", here], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert code.rstrip().endswith(f"# {done.stdout.strip()}")
