@@ -13,14 +13,14 @@ import pytest
 
 from atrium.db import Database
 from atrium.gateway.routing import Router
-from atrium.gateway.service import GatewayService
 from atrium.kernel.principal import Principal, TenantId, worker
 from atrium.kernel.settings import Settings
 from functions.admin.app import create_app as create_admin
 from functions.auth.app import create_app as create_auth
 from functions.llm.app import create_app as create_llm
 from functions.prompts.app import create_app as create_prompts
-from tests.factories.auth import UNLIMITED, LocalRuntime, WholeApi, bearer, client, register
+from functions.rag.app import create_app as create_rag
+from tests.factories.auth import UNLIMITED, LocalGateway, LocalRuntime, WholeApi, bearer, client, register
 from tests.fakes.anthropic_server import AnthropicServer
 from tests.fakes.openai_server import OpenAIServer
 
@@ -113,12 +113,13 @@ async def api(
         secret = {"api_key": "key-of-the-tests", "base_url": server.base_url}
         runtime.memory_secrets.values[f"{prefix}{provider}"] = json.dumps(secret)
     waits = Waits()
-    runtime.__dict__["gateway"] = GatewayService(runtime, Router(sleep=waits, uniform=lambda low, high: high))
+    runtime.__dict__["gateway"] = LocalGateway(runtime, Router(sleep=waits, uniform=lambda low, high: high))
     areas = {
         "auth": create_auth(runtime),
         "llm": create_llm(runtime),
         "admin": create_admin(runtime),
         "prompts": create_prompts(runtime),
+        "rag": create_rag(runtime),
     }
     async with client(WholeApi(areas, nowhere="llm")) as http:
         sessions = await register(http), await register(http, "bob@example.com", "Other")
