@@ -125,7 +125,7 @@ def local_model(place: dict[str, str]) -> None:
 
 
 def errors(place: dict[str, str]) -> None:
-    cases = (
+    cases: tuple[tuple[Any, int, str, dict[str, Any], str], ...] = (
         (openai.AuthenticationError, 401, "invalid_api_key", {"api_key": "atr_live_wrong"}, GPT),
         (openai.NotFoundError, 404, "model_not_found", {}, "gpt-nothing"),
         # A spent budget says that no retry helps; so the SDK, which would wait for two, makes none.
