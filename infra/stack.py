@@ -5,6 +5,7 @@ from constructs import Construct
 
 from infra.api import Api
 from infra.artifacts import Artifacts
+from infra.dashboard import Dashboard
 from infra.database import Aurora, Database, EmbeddedPostgres
 from infra.events import Events
 from infra.functions import Functions
@@ -61,6 +62,16 @@ class AtriumStack(Stack):
         monitoring.watch_money(functions)
         monitoring.watch_functions(functions)
         monitoring.watch_api(api.rest)
+
+        dashboard = Dashboard(self, "Dashboard")
+        dashboard.show_api(api.rest)
+        dashboard.show_models(functions)
+        dashboard.show_documents(
+            pipeline.machine, {"Ingest": ingestion.queue, "Outbox": events.outbox_queue}, ingestion.dead_letters
+        )
+        dashboard.show_functions(functions)
+        if isinstance(database, Aurora):
+            dashboard.show_database(database.cluster.cluster_identifier)
 
         self._outputs(
             {

@@ -10,7 +10,9 @@ import pytest
 from atrium import runtime
 from atrium.kernel.errors import InvalidInput
 from atrium.kernel.ids import new_id
-from atrium.kernel.principal import Principal, PrincipalKind, Role, TenantId
+from atrium.kernel.principal import Principal, PrincipalKind, Role, TenantId, worker
+from atrium.ledger.models import NANO, Kind, Outcome, Settlement, Spend
+from atrium.ledger.service import LedgerService
 from functions.housekeeping.handler import handler as housekeeping
 from functions.indexing.handler import handler as indexing
 from infra.areas import function
@@ -54,6 +56,26 @@ def test_without_a_name_all_run_and_say_how_old_the_oldest_is(parts: runtime.Run
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line["oldest_unfinished_seconds"] for line in lines if "oldest_unfinished_seconds" in line] == [0, 0]
     assert {line["service"] for line in lines} == {"housekeeping"}
+
+
+def test_the_sweep_tells_what_models_were_used_for(
+    parts: runtime.Runtime, cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tenant = worker(TenantId(new_id()))
+    with cluster.superuser(parts.settings.database_name) as connection:
+        connection.execute("INSERT INTO atrium.tenants (tenant_id, name) VALUES (%s, 'Asking')", [tenant.tenant_id])
+    ledger = LedgerService(parts.database)
+    for feature, cost in (("chat", 3 * NANO), ("rag", NANO // 2)):
+        spend = Spend(Kind.CHAT, "openai/gpt-4.1-mini", feature, cost)
+        runtime.run(ledger.reserve(tenant, spend))
+        told = Settlement(Outcome.OK, cost, spend.model, input_tokens=40, output_tokens=2)
+        runtime.run(ledger.settle(tenant, spend.id, told))
+
+    housekeeping(event("housekeeping/sweep"), None)
+
+    (line,) = [line for line in map(json.loads, capsys.readouterr().err.splitlines()) if line["message"] == "usage"]
+    assert (line["model"], line["calls"], line["cost_usd"]) == ("openai/gpt-4.1-mini", 2, 3.5)
+    assert (line["input_tokens"], line["output_tokens"]) == (80, 4)
 
 
 def test_an_unknown_task_is_an_error(parts: runtime.Runtime) -> None:

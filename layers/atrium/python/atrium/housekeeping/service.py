@@ -1,6 +1,7 @@
 """The tasks of housekeeping, each safe to run twice at once and to be killed anywhere: what is left is done by the next run."""
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Final, Protocol
@@ -17,11 +18,13 @@ from atrium.kernel.budget import Budget
 from atrium.kernel.errors import InvalidInput
 from atrium.kernel.settings import Settings
 from atrium.ledger import repository as ledger
+from atrium.ledger.models import dollars
 from atrium.ports.storage import ObjectStorage
 from atrium.ports.workflow import Workflow
 from atrium.tenancy.erasure import ErasureService
 
 _log: Final = logging.getLogger(__name__)
+_SUMMED: Final = ("calls", "input_tokens", "output_tokens", "cached_tokens", "cost")
 
 
 class Task(StrEnum):
@@ -96,7 +99,16 @@ class HousekeepingService:
         # An alarm reads this number from the log: see infra/monitoring.py.
         seconds = await repository.oldest_unfinished(self._relay)
         _log.info("unfinished", extra={"oldest_unfinished_seconds": round(seconds)})
+        await self._tell_usage()
         return report
+
+    async def _tell_usage(self) -> None:
+        """What models were used for since ever, a line a model: infra/dashboard.py asks the log by the hour."""
+        sums: dict[str, Counter[str]] = {}
+        for row in await ledger.usage_figures(self._database):
+            sums.setdefault(row["model"], Counter()).update({name: int(row[name]) for name in _SUMMED})
+        for model, found in sums.items():
+            _log.info("usage", extra={"model": model, **found, "cost_usd": dollars(found["cost"])})
 
     async def _expired(self, budget: Budget) -> dict[str, int]:
         return await expire(self._relay, budget) | {"usage_daily": await ledger.fold_usage(self._database)}
