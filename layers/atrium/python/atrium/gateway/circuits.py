@@ -69,7 +69,7 @@ class Circuit:
 
     def seconds_left(self, now: float) -> float:
         """Until a call may go out; 0 where one may."""
-        return 0.0 if self.opened_at is None else max(0.0, self.opened_at + REST - now)
+        return 0.0 if self.opened_at is None else min(REST, max(0.0, self.opened_at + REST - now))
 
 
 class Circuits:
