@@ -44,7 +44,7 @@ def langchain_tools(place: dict[str, str]) -> None:
     bound = _chat(place).bind_tools(tools)
     question = "What is the weather, and what the time?"
     assert {call["name"] for call in bound.invoke(question).tool_calls} == {"get_weather", "get_time"}
-    streamed = None
+    streamed: Any = None
     for chunk in bound.stream(question):
         streamed = chunk if streamed is None else streamed + chunk
     assert {call["name"] for call in streamed.tool_calls} == {"get_weather", "get_time"}
