@@ -84,7 +84,7 @@ def portkey(provider: Peer) -> Iterator[Peer]:
     if not server.exists():
         place.mkdir(parents=True, exist_ok=True)
         (place / "package.json").write_text(json.dumps(PORTKEY))
-        command = ["npm", "install", "--prefix", place, "--no-audit", "--no-fund", "--ignore-scripts"]
+        command = ["npm", "install", "--prefix", str(place), "--no-audit", "--no-fund", "--ignore-scripts"]
         subprocess.run(command, check=True, capture_output=True, env=os.environ | paths)
     port = free_port()
     headers = {
