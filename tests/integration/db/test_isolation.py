@@ -71,7 +71,8 @@ def samples(tenant: UUID) -> dict[str, Row]:
             "id": uuid4(), "month": SOON, "kind": "chat", "model": "a/b", "feature": "chat", "bound": 1, "due_at": SOON,
         },
         "ledger_entries": {
-            "id": uuid4(), "kind": "chat", "provider": "a", "model": "a/b", "feature": "chat", "request_id": "", "input_tokens": 1,
+            "id": uuid4(), "kind": "chat", "provider": "a", "model": "a/b", "feature": "chat", "request_id": "",
+            "input_tokens": 1,
             "output_tokens": 1, "cached_tokens": 0, "units": 0, "cost": 1, "bound": 1, "outcome": "ok", "counted": True,
             "milliseconds": 1, "attempts": Jsonb([]), "created_at": SOON,
         },

@@ -57,7 +57,7 @@ class _Lines:
 
 def _rows(text: str) -> Iterator[Row]:
     """The records of a file. A quote that is never closed is a letter, or it would swallow the rest of the file."""
-    csv.field_size_limit(len(text) + 1)
+    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))  # the process's own: never less than others rely on
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     dialect, position = dialect_of(lines)
     for tried in (dialect, dialect._replace(quoted=False)):
