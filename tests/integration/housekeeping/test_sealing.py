@@ -12,15 +12,19 @@ from atrium.audit import record
 from atrium.audit.models import Link
 from atrium.audit.verifying import verify
 from atrium.db import Database
+from atrium.housekeeping.sealing import seal_logs
 from atrium.housekeeping.service import HousekeepingService
 from atrium.kernel.budget import Budget
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
+from atrium.ledger.models import Kind, Outcome, Settlement, Spend
+from atrium.ledger.service import LedgerService
 from functions.auth.app import create_app
 from tests.factories.auth import PASSWORD, LocalRuntime, bearer, client, register
 
 AdminConnection = psycopg.AsyncConnection[dict[str, Any]]
 AMPLE = 30.0
+CALL = Settlement(Outcome.OK, 0, "local/tesseract", units=1)
 
 
 async def write(database: Database, tenant: Principal, count: int) -> None:
@@ -62,6 +66,47 @@ async def test_without_time_it_is_left_for_the_next_run(
     await write(database, tenant, 2)
     assert await sealed(housekeeping, seconds=0) == {"sealed": 0, "tenants": 0, "left": 1, "days": 0}
     assert (await sealed(housekeeping))["sealed"] == 2
+
+
+async def test_one_tenant_that_is_locked_keeps_no_other_from_being_sealed(
+    relay: Database,
+    settings: Settings,
+    database: Database,
+    tenant: Principal,
+    other_tenant: Principal,
+    admin_connection: AdminConnection,
+) -> None:
+    await write(database, tenant, 2)
+    await write(database, other_tenant, 3)
+    hasty = Database(settings.model_copy(update={"database_statement_timeout": 0.3}))
+    # As an erasure has it for as long as it deletes. Its log waits the longest, so it is the first in turn.
+    async with admin_connection.transaction():
+        await admin_connection.execute("SELECT FROM atrium.tenants WHERE tenant_id = %s FOR UPDATE", (tenant.tenant_id,))
+        counts = await seal_logs(relay, hasty, Budget(AMPLE))
+    await hasty.close()
+    assert counts == {"sealed": 3, "tenants": 1, "left": 1, "days": 0}
+    assert (await seal_logs(relay, database, Budget(AMPLE)))["sealed"] == 2
+
+
+async def test_days_that_cannot_be_closed_keep_no_log_from_being_sealed(
+    relay: Database,
+    settings: Settings,
+    database: Database,
+    tenant: Principal,
+    other_tenant: Principal,
+    admin_connection: AdminConnection,
+) -> None:
+    await write(database, other_tenant, 1)
+    for each in (tenant, other_tenant):
+        await LedgerService(database).record(each, Spend(Kind.OCR, "local/tesseract", "ingestion", 0), CALL)
+    await admin_connection.execute("UPDATE atrium.ledger_entries SET created_at = created_at - interval '3 days'")
+    await admin_connection.execute("UPDATE atrium.usage_daily SET day = day - 3")
+    hasty = Database(settings.model_copy(update={"database_statement_timeout": 0.3}))
+    async with admin_connection.transaction():
+        await admin_connection.execute("SELECT FROM atrium.tenants WHERE tenant_id = %s FOR UPDATE", (tenant.tenant_id,))
+        counts = await seal_logs(relay, hasty, Budget(AMPLE))
+    await hasty.close()
+    assert counts == {"sealed": 1, "tenants": 1, "left": 1, "days": 1}
 
 
 async def test_what_is_being_erased_is_not_sealed_and_goes_with_its_chain(

@@ -119,9 +119,10 @@ LEFT JOIN atrium.audit_chains c ON c.tenant_id = u.tenant_id
 WHERE u.day >= (now() AT TIME ZONE 'UTC')::date - 7 AND u.day < ((now() - interval '1 hour') AT TIME ZONE 'UTC')::date
   AND u.day > coalesce(c.ledger_day, '-infinity'::date)
   AND NOT EXISTS (SELECT FROM atrium.erasures e WHERE e.tenant_id = u.tenant_id)
+ORDER BY u.tenant_id
 
 -- name: unsealed_tenants
 -- Whose audit log has entries to seal, the longest waiting first. What is being erased is not sealed any more.
 SELECT a.tenant_id FROM atrium.audit_log a
 WHERE a.seq IS NULL AND NOT EXISTS (SELECT FROM atrium.erasures e WHERE e.tenant_id = a.tenant_id)
-GROUP BY a.tenant_id ORDER BY min(a.at)
+GROUP BY a.tenant_id ORDER BY min(a.at), a.tenant_id
