@@ -9,7 +9,15 @@ import pytest
 
 from atrium.db import Database
 from atrium.gateway.tenant_models import ModelChange, ModelChanges, TenantModels
-from atrium.kernel.errors import Conflict, InvalidFields, NotFound, ProviderNotConfigured, Unavailable, UnknownModel
+from atrium.kernel.errors import (
+    Conflict,
+    InvalidFields,
+    NotFound,
+    ProviderError,
+    ProviderNotConfigured,
+    Unavailable,
+    UnknownModel,
+)
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
 from atrium.ports.keyring import KeyringSource, new_keyring
@@ -87,11 +95,27 @@ async def test_ones_own_key_goes_before_the_platforms_to_where_the_deployment_ca
     assert await world.models.credentials(tenant, "local") == Credentials("")
     await world.changes.put_key(tenant, "openai", KEY)
     await world.changes.put_key(tenant, "groq", "gsk-of-my-own-0123456789")
-    assert await world.models.credentials(tenant, "openai") == Credentials(KEY, "https://eu.example/v1")
+    assert await world.models.credentials(tenant, "openai") == Credentials(KEY, "https://eu.example/v1", own=True)
     assert (await (await world.models.of(tenant)).credentials(tenant, "groq")).api_key == "gsk-of-my-own-0123456789"
     assert KEY not in repr((await world.models.of(tenant)).own_keys)
     await world.changes.delete_key(tenant, "groq")
     assert (await world.models.credentials(tenant, "groq")).api_key == "gsk-platform"
+
+
+async def test_prices_and_key_are_of_one_moment(world: World, tenant: Principal) -> None:
+    await world.changes.change(tenant, [ModelChange("groq/llama-3.3-70b-versatile", price=Rates(0, 0, 0))])
+    await world.changes.put_key(tenant, "groq", "gsk-of-my-own-0123456789")
+    models = await world.models.of(tenant)
+    assert models.chat("groq/llama-3.3-70b-versatile").price.input == 0
+    # Its owner takes the key back while a call at its price is on the way.
+    await world.changes.delete_key(tenant, "groq")
+    key = await models.credentials(tenant, "groq")
+    assert (key.api_key, key.own, models.owns_key("groq")) == ("gsk-of-my-own-0123456789", True, True)
+    with pytest.raises(ProviderError, match="changed"):
+        await models.credentials(tenant, "groq", refresh=True)
+    later = await world.models.of(tenant)
+    assert later.chat("groq/llama-3.3-70b-versatile").price.input > 0
+    assert (await later.credentials(tenant, "groq", refresh=True)).api_key == "gsk-platform"
 
 
 async def test_what_is_one_tenants_is_not_anothers(world: World, tenant: Principal, other_tenant: Principal) -> None:

@@ -8,8 +8,6 @@ from typing import Any, Final, Protocol
 from atrium.gateway.bounds import Plan, count_input, plan
 from atrium.gateway.models import ChatCall
 from atrium.gateway.routing import Attempt, Candidate
-from atrium.gateway.tenant_models import ModelSet as OwnModels
-from atrium.gateway.tenant_models import TenantModels
 from atrium.kernel.clock import now
 from atrium.kernel.errors import FieldError, InvalidFields, InvalidInput, ProviderNotConfigured
 from atrium.kernel.principal import Principal
@@ -28,7 +26,7 @@ _WORDS: Final = {
 
 
 class ModelSet(Protocol):
-    """The models that a tenant may use, and the keys to ask them with."""
+    """The models that a tenant may use, and the keys to ask them with; `atrium.gateway.tenant_models.ModelSet` is one."""
 
     def chat(self, name: str) -> ChatSpec:
         """The chat model of a name. `UnknownModel` names the nearest."""
@@ -49,34 +47,6 @@ class ModelSet(Protocol):
     def owns_key(self, provider: str) -> bool:
         """Whether that key is the tenant's own."""
         ...
-
-
-class Available:
-    """`ModelSet` of one tenant, at one moment."""
-
-    def __init__(self, keys: TenantModels, chosen: OwnModels) -> None:
-        self._keys = keys
-        self._chosen = chosen
-
-    def chat(self, name: str) -> ChatSpec:
-        """See `ModelSet.chat`."""
-        return self._chosen.chat(name)
-
-    def embedding(self, name: str) -> EmbeddingSpec:
-        """See `ModelSet.embedding`."""
-        return self._chosen.embedding(name)
-
-    def all(self) -> Iterable[ChatSpec | EmbeddingSpec]:
-        """See `ModelSet.all`."""
-        return self._chosen.all()
-
-    async def credentials(self, principal: Principal, provider: str, *, refresh: bool = False) -> Credentials:
-        """See `ModelSet.credentials`."""
-        return await self._keys.credentials(principal, provider, refresh=refresh)
-
-    def owns_key(self, provider: str) -> bool:
-        """See `ModelSet.owns_key`."""
-        return provider in self._chosen.own_keys
 
 
 @dataclass(frozen=True, slots=True)

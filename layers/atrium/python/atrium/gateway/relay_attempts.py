@@ -50,13 +50,18 @@ async def answered[T, S: (ChatSpec, EmbeddingSpec)](
 async def with_key[T, S: (ChatSpec, EmbeddingSpec)](
     principal: Principal, models: ModelSet, candidate: Candidate[S], ask: Callable[[Credentials], Awaitable[T]]
 ) -> T:
-    """Ask, once more with a fresh key where this one is refused and was rotated."""
+    """Ask, once more with a fresh key where this one is refused and was rotated.
+
+    ProviderError where a key of another owner came into its place: the price that was planned with is not that key's.
+    """
     try:
         return await ask(candidate.credentials)
     except KeyRefused:
         fresh = await models.credentials(principal, candidate.provider, refresh=True)
         if fresh == candidate.credentials:
             raise
+        if fresh.own != candidate.own_key:
+            raise ProviderError(f"The key of {candidate.provider} was changed while it was used. Try again.") from None
         return await ask(fresh)
 
 

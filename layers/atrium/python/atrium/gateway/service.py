@@ -15,7 +15,7 @@ from atrium.gateway.embedding import LOCAL, Embedding
 from atrium.gateway.metered import MeteredChat, MeteredEmbedder
 from atrium.gateway.metering import Ledger, Meter, reserve, spend_of
 from atrium.gateway.models import Answered, ChatCall, Embedded, GatewayEvent, Purpose
-from atrium.gateway.preparing import Available, ModelSet, Prepared, prepare
+from atrium.gateway.preparing import ModelSet, Prepared, prepare
 from atrium.gateway.routing import Candidate, Router
 from atrium.gateway.summaries import FEATURE, INSTRUCTIONS, Summarising, Summary, check_text
 from atrium.gateway.tenant_models import TenantModels
@@ -62,7 +62,7 @@ class GatewayService:
 
     async def models_of(self, principal: Principal) -> ModelSet:
         """The models that the principal's tenant has, and its keys."""
-        return Available(self._tenant_models, await self._tenant_models.of(principal))
+        return await self._tenant_models.of(principal)
 
     async def chat(self, principal: Principal, call: ChatCall) -> AsyncGenerator[GatewayEvent]:
         """The answer as it comes, then `Answered`, exactly once and last. Closing it cancels and settles.

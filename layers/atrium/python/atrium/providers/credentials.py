@@ -6,10 +6,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A provider's key. `base_url` None: the provider's own public endpoint."""
+    """A provider's key. `base_url` None: the provider's own public endpoint. `own`: it is a tenant's, not the platform's."""
 
     api_key: str = field(repr=False)
     base_url: str | None = None
+    own: bool = False
 
 
 class CredentialsSource(Protocol):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from atrium.gateway.tenant_models.models import Override, OwnKey
-from atrium.kernel.errors import UnknownModel
+from atrium.kernel.errors import ProviderError, UnknownModel
 from atrium.kernel.principal import Principal
 from atrium.providers import catalogue
 from atrium.providers.catalogue import ChatSpec, EmbeddingSpec, Price
@@ -15,8 +15,12 @@ from atrium.providers.credentials import Credentials
 class Keys(Protocol):
     """Where a tenant's keys come from."""
 
+    async def key_of(self, models: "ModelSet", principal: Principal, provider: str) -> Credentials:
+        """The key to call a provider with: the tenant's own of `models`, else the platform's."""
+        ...
+
     async def credentials(self, principal: Principal, provider: str, *, refresh: bool = False) -> Credentials:
-        """The key to call a provider with: the tenant's own, else the platform's."""
+        """The same as things stand now."""
         ...
 
 
@@ -26,11 +30,24 @@ class ModelSet:
     def __init__(self, overrides: Mapping[str, Override], own_keys: Mapping[str, OwnKey], keys: Keys) -> None:
         self.overrides = overrides
         self.own_keys = own_keys
+        self.opened: dict[str, Credentials] = {}  # own keys that were unsealed once
         self._keys = keys
 
+    def owns_key(self, provider: str) -> bool:
+        """Whether the provider is called with the tenant's own key, which its own prices hold for."""
+        return provider in self.own_keys
+
     async def credentials(self, principal: Principal, provider: str, *, refresh: bool = False) -> Credentials:
-        """The key to call a provider with; see `TenantModels.credentials`."""
-        return await self._keys.credentials(principal, provider, refresh=refresh)
+        """The key to call a provider with, of whose owner `owns_key` and the prices tell. `ProviderNotConfigured`: none.
+
+        `refresh` after it was refused: the key as it is now; ProviderError where it is another owner's by now.
+        """
+        if not refresh:
+            return await self._keys.key_of(self, principal, provider)
+        fresh = await self._keys.credentials(principal, provider, refresh=True)
+        if fresh.own != self.owns_key(provider):
+            raise ProviderError(f"The key of {provider} was changed while it was used. Try again.")
+        return fresh
 
     def chat(self, name: str) -> ChatSpec:
         """The chat model of that name. `UnknownModel`: there is none, or not for this tenant."""
@@ -83,7 +100,7 @@ class ModelSet:
 
     def _own_price(self, model: str) -> Price | None:
         override = self.overrides.get(model)
-        if override is None or override.price is None or model.partition("/")[0] not in self.own_keys:
+        if override is None or override.price is None or not self.owns_key(model.partition("/")[0]):
             return None
         rates = override.price
         return Price(rates.input, rates.output, rates.cached, override.updated_at.date(), "set by your organisation")

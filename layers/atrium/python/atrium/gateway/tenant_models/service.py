@@ -27,12 +27,11 @@ _KEPT_TENANTS: Final = 1000
 
 
 class _Kept:
-    """What is known of one tenant, since `read_at`; its keys are opened once."""
+    """What is known of one tenant, since `read_at`."""
 
     def __init__(self, models: ModelSet, read_at: float) -> None:
         self.models: Final = models
         self.read_at: Final = read_at
-        self.opened: Final[dict[str, Credentials]] = {}
 
 
 class TenantModels:
@@ -70,16 +69,20 @@ class TenantModels:
 
         `ProviderNotConfigured` names the setting, or the route, that would give one.
         """
+        known = await self._known(principal, _REFRESH_SECONDS if refresh else _KEPT_SECONDS)
+        return await self.key_of(known.models, principal, provider, refresh=refresh)
+
+    async def key_of(self, models: ModelSet, principal: Principal, provider: str, *, refresh: bool = False) -> Credentials:
+        """The same by what `models` know of the tenant, so that its prices and its key are of one moment."""
         if provider == LOCAL:
             return Credentials("")
-        known = await self._known(principal, _REFRESH_SECONDS if refresh else _KEPT_SECONDS)
-        own = known.models.own_keys.get(provider)
+        own = models.own_keys.get(provider)
         if own is None:
             return await self._platform(provider, refresh=refresh)
-        if provider not in known.opened:
+        if provider not in models.opened:
             key = await self._open(principal, own)
-            known.opened[provider] = Credentials(key, await self._base_url(provider))
-        return known.opened[provider]
+            models.opened[provider] = Credentials(key, await self._base_url(provider), own=True)
+        return models.opened[provider]
 
     async def describe(self, principal: Principal, *, disabled: bool = False) -> tuple[ModelInfo, ...]:
         """Every model that the tenant has, chat before embedding; `disabled`: also those that it switched off."""
