@@ -13,6 +13,7 @@ from infra.local.processes import free_port
 _HERE = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything here shares one cloud, so xdist (--dist loadgroup) runs it in one worker."""
     for item in items:

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import uvicorn
+import uvloop
 
 from atrium.db import Database
 from atrium.kernel.settings import Settings
@@ -33,4 +34,5 @@ async def _serve(plan: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(json.load(sys.stdin)))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as uvicorn does where run.sh starts it
+        runner.run(_serve(json.load(sys.stdin)))
