@@ -1,6 +1,7 @@
 """A stream of frames as the answer to a request."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -15,6 +16,19 @@ from atrium.web.connection import left_cancels
 from atrium.web.openai_problems import document
 
 _HEADERS: Final = {"X-Accel-Buffering": "no"}
+IGNORED: Final = "X-Atrium-Ignored"
+# Names come from the request: what is no plain name would end the header, or be unspeakable in it.
+_NAME: Final = re.compile(r"[A-Za-z0-9_.]{1,64}")
+_MOST_NAMES: Final = 20
+
+
+def ignored_header(names: Sequence[str]) -> dict[str, str]:
+    """The header that names what the model was not told; the first names, and how many there are beside them."""
+    if not names:
+        return {}
+    named = [name for name in names if _NAME.fullmatch(name)][:_MOST_NAMES]
+    more = len(names) - len(named)
+    return {IGNORED: ", ".join([*named, *([f"and {more} more"] if more else [])])}
 
 
 class RelayedStream(Response):

@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from atrium.gateway.relay import Asked, Call, Streaming
+from atrium.gateway.relay import Asked, Call
 from atrium.gateway.relay_embeddings import AskedVectors, plan_embeddings
 from atrium.kernel.principal import Principal
 from atrium.tenancy.permissions import Permission
@@ -16,7 +16,7 @@ from atrium.web.raw_routes import RawRoute
 from atrium.web.routing import area_router, body_limit
 from functions.openai.door import Entered
 from functions.openai.reading import Body, chat_body, embeddings_body, inputs_of
-from functions.openai.replies import RelayedStream
+from functions.openai.replies import RelayedStream, ignored_header
 from functions.openai.schemas import CHAT, EMBEDDINGS
 from functions.openai.services import services_of
 
@@ -24,7 +24,6 @@ router = area_router(tags=["openai"], route_class=RawRoute)
 
 _JSON: Final = "application/json"
 _NEEDS: Final = [require(Permission.LLM_USE), body_limit("chat_body_limit")]
-IGNORED: Final = "X-Atrium-Ignored"
 
 
 @router.post("/chat/completions", dependencies=_NEEDS, response_class=Response, **CHAT)
@@ -81,9 +80,14 @@ async def _answer(request: StrictRequest, entered: Entered[Asked]) -> Response:
     services, asked = services_of(request), entered.planned
     heartbeat = request.app.state.runtime.settings.sse_heartbeat
     call = Call(entered.principal, asked, entered.reservation, heartbeat)
-    headers = {IGNORED: ", ".join(asked.ignored)} if asked.ignored else {}
+    headers = ignored_header(asked.ignored)
     async with left_cancels(request):
-        told: bytes | Streaming = await (services.chats.stream(call) if asked.stream else services.chats.whole(call))
-    if isinstance(told, Streaming):
-        return RelayedStream(told, headers)
-    return Response(told, headers=headers, media_type=_JSON)
+        if not asked.stream:
+            return Response(await services.chats.whole(call), headers=headers, media_type=_JSON)
+        streaming = await services.chats.stream(call)
+        try:
+            return RelayedStream(streaming, headers)
+        except BaseException:
+            # Until there is a response, nobody else ends the provider's call and settles it.
+            await streaming.close()
+            raise

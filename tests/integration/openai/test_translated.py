@@ -105,3 +105,16 @@ async def test_what_the_other_wire_cannot_answer_is_refused_by_name(
     answer = await api.post("/chat/completions", chat("Hi") | fields)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
     assert anthropic.requests == []
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_field_names_of_the_callers_never_write_the_header(api: Api, stream: bool) -> None:
+    strange = {"日本": 1, "a\r\nSet-Cookie: pwn=1\r\nx": 1, **{f"field_{at}": 1 for at in range(40)}}
+    messages = [{"role": "user", "content": DOCUMENT}]
+    answer = await api.post("/chat/completions", {"model": "local/extractive", "messages": messages, "stream": stream} | strange)
+    assert answer.status_code == 200, answer.text
+    told = answer.headers["x-atrium-ignored"]
+    assert told.startswith("field_0, field_1, ")
+    assert told.endswith("field_19, and 22 more")
+    assert "set-cookie" not in answer.headers
+    assert [call["outcome"] for call in await api.calls()] == ["ok"]
