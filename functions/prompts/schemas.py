@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from atrium.prompts.models import (
     KEY,
@@ -34,6 +34,15 @@ Remark = Annotated[str, StringConstraints(max_length=2000)]
 Stop = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Kind = Annotated[PromptType, Field(strict=False)]
 LayerName = Literal["tenant", "platform", "builtin"]
+
+
+def _shown(author: object) -> object:
+    # Which key the operator has is nobody else's business.
+    return "operator" if str(author).startswith("operator:") else author
+
+
+CreatedBy = Annotated[str, BeforeValidator(_shown), Field(description="`user:<id>`, `api_key:<id>` or `operator`.")]
+"""Who wrote something."""
 
 
 class MessageIn(StrictModel):
@@ -137,7 +146,7 @@ class VersionOut(Reply):
     model: str | None
     parameters: dict[str, Any]
     note: str
-    created_by: str
+    created_by: CreatedBy
     created_at: Timestamp
 
     @classmethod
@@ -168,7 +177,7 @@ class LabelOut(Reply):
     label: str
     revision: int
     versions: list[VariantOut]
-    created_by: str
+    created_by: CreatedBy
     created_at: Timestamp
 
     @classmethod
@@ -193,7 +202,7 @@ class PromptOut(Reply):
     type: PromptType | None
     description: str
     latest_version: int
-    created_by: str
+    created_by: CreatedBy
     created_at: Timestamp
     updated_at: Timestamp
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from atrium.prompts.by_type import LlmDefault
 from atrium.prompts.models import Found, PromptType, Version
 from atrium.web.schemas import Reply, StrictModel, Timestamp
-from functions.prompts.schemas import ExplainOut, LayerName, MessageOut, Model, ParametersIn
+from functions.prompts.schemas import CreatedBy, ExplainOut, LayerName, MessageOut, Model, ParametersIn
 
 if TYPE_CHECKING:
     from atrium.gateway.tenant_models import ProviderInfo
@@ -45,7 +45,7 @@ class TypeVersionOut(Reply):
 
     version: int
     note: str
-    created_by: str
+    created_by: CreatedBy
     created_at: Timestamp
     active: bool
 

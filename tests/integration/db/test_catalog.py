@@ -85,12 +85,13 @@ DEFINER_FUNCTIONS = {
     "close_ledger_day",
     "erase_rows",
     "erase_tenant",
+    # These four take the tenant and ask only that no other one's transaction is open: a call is one statement (ADR 27).
     "ledger_abandon",
-    "ledger_digest",
-    "ledger_figures",
     "ledger_record",
     "ledger_reserve",
     "ledger_settle",
+    "ledger_digest",
+    "ledger_figures",
     "limit_own",
     "limit_tenant",
     "platform_figures",
@@ -105,8 +106,9 @@ DEFINER_FUNCTIONS = {
 }
 # Parts of those, which nobody else may call.
 DEFINER_PARTS = {
-    "budget_threshold",
+    "acting_operator",
     "audit_canonical",
+    "budget_threshold",
     "key_matches",
     "ledger_charge",
     "ledger_enter",
@@ -126,7 +128,6 @@ DEFINER_PARTS = {
     "take_tokens",
     "tenant_tables",
     "usage_fold",
-    "writing_operator",
 }
 # Functions and procedures of the migrator's, with the caller's rights.
 INVOKER_FUNCTIONS = {

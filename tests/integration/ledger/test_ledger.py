@@ -1,7 +1,7 @@
 """Reserve and settle: no budget is exceeded by admission, nothing is settled twice, and nothing is lost."""
 
 import asyncio
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -107,14 +107,39 @@ class TestOneCall:
         assert not await ledger.record(worker(tenant.tenant_id), pages, done)
         assert await balances(admin_connection, tenant) == {("tenant", tenant.tenant_id): (0, 0, 1)}
 
+    @pytest.mark.parametrize(
+        "verb",
+        [
+            "ledger_abandon(%(tenant_id)s, %(id)s)",
+            "ledger_reserve(%(tenant_id)s, NULL, NULL, NULL)",
+            "ledger_settle(%(tenant_id)s, NULL, NULL, %(id)s, NULL)",
+            "ledger_record(%(tenant_id)s, NULL, NULL, NULL, NULL)",
+        ],
+    )
     async def test_in_another_tenants_transaction_it_is_refused(
-        self, database: Database, tenant: Principal, other_tenant: Principal
+        self, database: Database, tenant: Principal, other_tenant: Principal, verb: LiteralString
     ) -> None:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="not the transaction's tenant"):
             async with database.transaction(tenant) as tx:
-                await tx.fetch_all(
-                    "SELECT atrium.ledger_abandon(%(tenant_id)s, %(id)s)", tenant_id=other_tenant.tenant_id, id=new_id()
-                )
+                await tx.fetch_all("SELECT atrium." + verb, tenant_id=other_tenant.tenant_id, id=new_id())
+
+    @pytest.mark.parametrize("inside", [True, False])
+    async def test_only_who_has_the_operators_key_raises_a_ceiling(
+        self, database: Database, tenant: Principal, admin_connection: Connection, inside: bool
+    ) -> None:
+        await admin_connection.execute(
+            "INSERT INTO atrium.operator_keys (key_id, mac, pepper_kid, digest) VALUES ('theoperator', %(any)s, 'p', %(any)s)",
+            {"any": bytes(32)},
+        )
+        raised = {"tenant_id": tenant.tenant_id, "budget": 10**15, "mode": "soft", "rate": 5, "request_id": ""}
+        query = """SELECT atrium.limit_tenant(%(tenant_id)s, %(budget)s, %(mode)s, %(rate)s, 'theoperator', %(proof)s, %(request_id)s)"""
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="the operator's"):
+            if inside:
+                async with database.transaction(tenant) as tx:
+                    await tx.fetch_all(query, **raised, proof=bytes(32))
+            else:
+                await database.call(query, **raised, proof=bytes(31) + b"x")
+        assert (await database.call(query, **raised, proof=bytes(32)))[0]["limit_tenant"]
 
 
 class TestBudgets:

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -49,8 +50,8 @@ def admin(session: dict[str, Any]) -> dict[str, str]:
 async def operator(runtime: LocalRuntime, admin_connection: Connection) -> dict[str, str]:
     key, pepper = new_key(), (await runtime.keyring.get()).pepper[0]
     await admin_connection.execute(
-        "INSERT INTO atrium.operator_keys (key_id, mac, pepper_kid) VALUES (%s, %s, %s)",
-        [key.key_id, key_mac(pepper, key), pepper.kid],
+        "INSERT INTO atrium.operator_keys (key_id, mac, pepper_kid, digest) VALUES (%s, %s, %s, %s)",
+        [key.key_id, key_mac(pepper, key), pepper.kid, sha256(key.text.encode()).digest()],
     )
     return {"X-API-Key": key.text}
 

@@ -105,6 +105,7 @@ def prompts(database: Database) -> PromptService:
 async def operator(admin_connection: Connection) -> Operator:
     """The operator, past the door."""
     await admin_connection.execute(
-        "INSERT INTO atrium.operator_keys (key_id, mac, pepper_kid) VALUES ('theoperator', %s, 'p')", [bytes(32)]
+        "INSERT INTO atrium.operator_keys (key_id, mac, pepper_kid, digest) VALUES ('theoperator', %(any)s, 'p', %(any)s)",
+        {"any": bytes(32)},
     )
-    return Operator("theoperator")
+    return Operator("theoperator", bytes(32))

@@ -51,8 +51,9 @@ class TestTheOperatorsDoor:
     async def test_it_opens_for_the_operators_name_alone(self, prompts: PromptService, operator: Operator) -> None:
         made, version = await prompts.create(operator, MADE)
         assert (made.layer, made.created_by, version.version) == ("platform", "operator:theoperator", 1)
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            await prompts.create(Operator("somebody"), NewPrompt("other", content("x")))
+        for other in (Operator("somebody", operator.digest), Operator(operator.key_id, bytes(31) + b"x")):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                await prompts.create(other, NewPrompt("other", content("x")))
 
     async def test_a_revoked_key_closes_it(
         self, prompts: PromptService, operator: Operator, admin_connection: Connection
@@ -70,18 +71,18 @@ class TestTheOperatorsDoor:
     @pytest.mark.parametrize(
         "call",
         [
-            "SELECT atrium.platform_prompt_delete('theoperator', %(id)s)",
-            "SELECT atrium.platform_prompt_point('theoperator', %(id)s, 'production', '[]')",
-            "SELECT atrium.platform_prompt_add('theoperator', %(id)s, NULL, '[]', NULL, '{}', '')",
-            "SELECT atrium.platform_prompt_create('theoperator', %(id)s, 'k', NULL, '', '[]', NULL, '{}', '')",
+            "SELECT atrium.platform_prompt_delete('theoperator', %(proof)s, %(id)s)",
+            "SELECT atrium.platform_prompt_point('theoperator', %(proof)s, %(id)s, 'production', '[]')",
+            "SELECT atrium.platform_prompt_add('theoperator', %(proof)s, %(id)s, NULL, '[]', NULL, '{}', '')",
+            "SELECT atrium.platform_prompt_create('theoperator', %(proof)s, %(id)s, 'k', NULL, '', '[]', NULL, '{}', '')",
         ],
     )
     async def test_it_is_shut_inside_a_tenants_transaction(
         self, database: Database, tenant: Principal, operator: Operator, call: LiteralString
     ) -> None:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="by the operator"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="the operator's"):
             async with database.transaction(tenant) as tx:
-                await tx.execute(call, id=new_id())
+                await tx.execute(call, id=new_id(), proof=operator.digest)
 
     async def test_what_the_operator_deleted_is_remembered(
         self, prompts: PromptService, operator: Operator, tenant: Principal, admin_connection: Connection

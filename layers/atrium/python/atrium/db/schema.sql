@@ -84,6 +84,23 @@ CREATE TYPE atrium.rate_state AS (
 
 ALTER TYPE atrium.rate_state OWNER TO atrium_definer;
 
+-- acting_operator(text, bytea)
+
+CREATE FUNCTION atrium.acting_operator(operator text, proof bytea) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF current_tenant() IS NOT NULL
+       OR NOT EXISTS (SELECT FROM operator_keys k WHERE k.key_id = operator AND k.digest = proof AND k.revoked_at IS NULL) THEN
+        RAISE insufficient_privilege USING MESSAGE = 'this is the operator''s to do';
+    END IF;
+    RETURN 'operator:' || operator;
+END
+$$;
+
+ALTER FUNCTION atrium.acting_operator(operator text, proof bytea) OWNER TO atrium_definer;
+
 -- admit_key(text, text[], bytea[], double precision, double precision, text, double precision, atrium.ledger_call)
 
 CREATE FUNCTION atrium.admit_key(presented text, kids text[], macs bytea[], usual_rate double precision, usual_tenant_rate double precision, caller text, per_minute double precision, call atrium.ledger_call, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state, OUT hold atrium.ledger_hold) RETURNS record
@@ -1164,25 +1181,27 @@ $$;
 
 ALTER FUNCTION atrium.limit_put(tenant uuid, set_by text, of_scope text, of_id uuid, budget bigint, how text, per_second integer) OWNER TO atrium_definer;
 
--- limit_tenant(uuid, bigint, text, integer, text, text)
+-- limit_tenant(uuid, bigint, text, integer, text, bytea, text)
 
-CREATE FUNCTION atrium.limit_tenant(tenant uuid, budget bigint, how text, per_second integer, operator text, request text) RETURNS boolean
+CREATE FUNCTION atrium.limit_tenant(tenant uuid, budget bigint, how text, per_second integer, operator text, proof bytea, request text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'atrium', 'public', 'pg_temp'
     AS $$
+DECLARE
+    author  CONSTANT text := acting_operator(operator, proof);
 BEGIN
     IF NOT EXISTS (SELECT FROM tenants t WHERE t.tenant_id = tenant) OR NOT tenant_stays(tenant) THEN
         RETURN false;
     END IF;
     PERFORM limit_put(tenant, 'platform', 'tenant', tenant, budget, how, per_second);
     INSERT INTO audit_log (tenant_id, id, actor, action, target, detail, request_id)
-    VALUES (tenant, uuidv7(), operator, 'limits.changed', 'tenant:' || tenant,
+    VALUES (tenant, uuidv7(), author, 'limits.changed', 'tenant:' || tenant,
             jsonb_build_object('set_by', 'platform', 'monthly_budget_usd', trim_scale(budget / 1e9), 'mode', how, 'rate', per_second), request);
     RETURN true;
 END
 $$;
 
-ALTER FUNCTION atrium.limit_tenant(tenant uuid, budget bigint, how text, per_second integer, operator text, request text) OWNER TO atrium_definer;
+ALTER FUNCTION atrium.limit_tenant(tenant uuid, budget bigint, how text, per_second integer, operator text, proof bytea, request text) OWNER TO atrium_definer;
 
 -- limits_of(uuid, uuid, double precision, double precision)
 
@@ -1419,14 +1438,14 @@ $$;
 
 ALTER FUNCTION atrium.platform_figures() OWNER TO atrium_definer;
 
--- platform_prompt_add(text, uuid, text, jsonb, text, jsonb, text)
+-- platform_prompt_add(text, bytea, uuid, text, jsonb, text, jsonb, text)
 
-CREATE FUNCTION atrium.platform_prompt_add(operator text, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text) RETURNS integer
+CREATE FUNCTION atrium.platform_prompt_add(operator text, proof bytea, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'atrium', 'public', 'pg_temp'
     AS $$
 DECLARE
-    author text := writing_operator(operator);
+    author text := acting_operator(operator, proof);
     made   integer;
 BEGIN
     UPDATE platform_prompts p
@@ -1440,16 +1459,16 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION atrium.platform_prompt_add(operator text, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text) OWNER TO atrium_definer;
+ALTER FUNCTION atrium.platform_prompt_add(operator text, proof bytea, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text) OWNER TO atrium_definer;
 
--- platform_prompt_create(text, uuid, text, text, text, jsonb, text, jsonb, text)
+-- platform_prompt_create(text, bytea, uuid, text, text, text, jsonb, text, jsonb, text)
 
-CREATE FUNCTION atrium.platform_prompt_create(operator text, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text) RETURNS boolean
+CREATE FUNCTION atrium.platform_prompt_create(operator text, proof bytea, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'atrium', 'public', 'pg_temp'
     AS $$
 DECLARE
-    author text := writing_operator(operator);
+    author text := acting_operator(operator, proof);
 BEGIN
     INSERT INTO platform_prompts (id, key, type, description, created_by) VALUES (prompt, name, kind, about, author)
     ON CONFLICT (key) WHERE deleted_at IS NULL DO NOTHING;
@@ -1462,32 +1481,32 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION atrium.platform_prompt_create(operator text, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text) OWNER TO atrium_definer;
+ALTER FUNCTION atrium.platform_prompt_create(operator text, proof bytea, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text) OWNER TO atrium_definer;
 
--- platform_prompt_delete(text, uuid)
+-- platform_prompt_delete(text, bytea, uuid)
 
-CREATE FUNCTION atrium.platform_prompt_delete(operator text, prompt uuid) RETURNS boolean
+CREATE FUNCTION atrium.platform_prompt_delete(operator text, proof bytea, prompt uuid) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'atrium', 'public', 'pg_temp'
     AS $$
 DECLARE
-    author text := writing_operator(operator);
+    author text := acting_operator(operator, proof);
 BEGIN
     UPDATE platform_prompts p SET deleted_by = author, deleted_at = now() WHERE p.id = prompt AND p.deleted_at IS NULL;
     RETURN FOUND;
 END
 $$;
 
-ALTER FUNCTION atrium.platform_prompt_delete(operator text, prompt uuid) OWNER TO atrium_definer;
+ALTER FUNCTION atrium.platform_prompt_delete(operator text, proof bytea, prompt uuid) OWNER TO atrium_definer;
 
--- platform_prompt_point(text, uuid, text, jsonb)
+-- platform_prompt_point(text, bytea, uuid, text, jsonb)
 
-CREATE FUNCTION atrium.platform_prompt_point(operator text, prompt uuid, name text, targets jsonb) RETURNS integer
+CREATE FUNCTION atrium.platform_prompt_point(operator text, proof bytea, prompt uuid, name text, targets jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'atrium', 'public', 'pg_temp'
     AS $$
 DECLARE
-    author text := writing_operator(operator);
+    author text := acting_operator(operator, proof);
     made   integer;
 BEGIN
     PERFORM FROM platform_prompts p WHERE p.id = prompt AND p.deleted_at IS NULL FOR UPDATE;
@@ -1501,7 +1520,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION atrium.platform_prompt_point(operator text, prompt uuid, name text, targets jsonb) OWNER TO atrium_definer;
+ALTER FUNCTION atrium.platform_prompt_point(operator text, proof bytea, prompt uuid, name text, targets jsonb) OWNER TO atrium_definer;
 
 -- protect(regclass)
 
@@ -1954,23 +1973,6 @@ CREATE FUNCTION atrium.usage_fold_old() RETURNS bigint
 $$;
 
 ALTER FUNCTION atrium.usage_fold_old() OWNER TO atrium_definer;
-
--- writing_operator(text)
-
-CREATE FUNCTION atrium.writing_operator(operator text) RETURNS text
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'atrium', 'public', 'pg_temp'
-    AS $$
-BEGIN
-    IF nullif(current_setting('app.tenant_id', true), '') IS NOT NULL
-       OR NOT EXISTS (SELECT FROM operator_keys k WHERE k.key_id = operator AND k.revoked_at IS NULL) THEN
-        RAISE insufficient_privilege USING MESSAGE = 'platform prompts are written by the operator';
-    END IF;
-    RETURN 'operator:' || operator;
-END
-$$;
-
-ALTER FUNCTION atrium.writing_operator(operator text) OWNER TO atrium_definer;
 
 -- audit_chains
 
@@ -3748,6 +3750,10 @@ GRANT USAGE ON SCHEMA atrium TO atrium_app;
 GRANT USAGE ON SCHEMA atrium TO atrium_relay;
 GRANT ALL ON SCHEMA atrium TO atrium_definer;
 
+-- FUNCTION acting_operator(operator text, proof bytea)
+
+REVOKE ALL ON FUNCTION atrium.acting_operator(operator text, proof bytea) FROM PUBLIC;
+
 -- FUNCTION admit_key(presented text, kids text[], macs bytea[], usual_rate double precision, usual_tenant_rate double precision, caller text, per_minute double precision, call atrium.ledger_call, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state, OUT hold atrium.ledger_hold)
 
 REVOKE ALL ON FUNCTION atrium.admit_key(presented text, kids text[], macs bytea[], usual_rate double precision, usual_tenant_rate double precision, caller text, per_minute double precision, call atrium.ledger_call, OUT outcome text, OUT tenant_id uuid, OUT id uuid, OUT role text, OUT scopes text[], OUT rate atrium.rate_state, OUT hold atrium.ledger_hold) FROM PUBLIC;
@@ -4043,10 +4049,10 @@ GRANT ALL ON FUNCTION atrium.limit_own(of_scope text, of_id uuid, budget bigint,
 
 REVOKE ALL ON FUNCTION atrium.limit_put(tenant uuid, set_by text, of_scope text, of_id uuid, budget bigint, how text, per_second integer) FROM PUBLIC;
 
--- FUNCTION limit_tenant(tenant uuid, budget bigint, how text, per_second integer, operator text, request text)
+-- FUNCTION limit_tenant(tenant uuid, budget bigint, how text, per_second integer, operator text, proof bytea, request text)
 
-REVOKE ALL ON FUNCTION atrium.limit_tenant(tenant uuid, budget bigint, how text, per_second integer, operator text, request text) FROM PUBLIC;
-GRANT ALL ON FUNCTION atrium.limit_tenant(tenant uuid, budget bigint, how text, per_second integer, operator text, request text) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.limit_tenant(tenant uuid, budget bigint, how text, per_second integer, operator text, proof bytea, request text) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.limit_tenant(tenant uuid, budget bigint, how text, per_second integer, operator text, proof bytea, request text) TO atrium_app;
 
 -- FUNCTION limits_of(tenant uuid, own_id uuid, usual_rate double precision, usual_tenant_rate double precision)
 
@@ -4073,25 +4079,25 @@ REVOKE ALL ON FUNCTION atrium.nearest_chunks(space smallint, question public.hal
 REVOKE ALL ON FUNCTION atrium.platform_figures() FROM PUBLIC;
 GRANT ALL ON FUNCTION atrium.platform_figures() TO atrium_app;
 
--- FUNCTION platform_prompt_add(operator text, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text)
+-- FUNCTION platform_prompt_add(operator text, proof bytea, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text)
 
-REVOKE ALL ON FUNCTION atrium.platform_prompt_add(operator text, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text) FROM PUBLIC;
-GRANT ALL ON FUNCTION atrium.platform_prompt_add(operator text, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.platform_prompt_add(operator text, proof bytea, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.platform_prompt_add(operator text, proof bytea, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text) TO atrium_app;
 
--- FUNCTION platform_prompt_create(operator text, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text)
+-- FUNCTION platform_prompt_create(operator text, proof bytea, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text)
 
-REVOKE ALL ON FUNCTION atrium.platform_prompt_create(operator text, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text) FROM PUBLIC;
-GRANT ALL ON FUNCTION atrium.platform_prompt_create(operator text, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.platform_prompt_create(operator text, proof bytea, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.platform_prompt_create(operator text, proof bytea, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text) TO atrium_app;
 
--- FUNCTION platform_prompt_delete(operator text, prompt uuid)
+-- FUNCTION platform_prompt_delete(operator text, proof bytea, prompt uuid)
 
-REVOKE ALL ON FUNCTION atrium.platform_prompt_delete(operator text, prompt uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION atrium.platform_prompt_delete(operator text, prompt uuid) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.platform_prompt_delete(operator text, proof bytea, prompt uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.platform_prompt_delete(operator text, proof bytea, prompt uuid) TO atrium_app;
 
--- FUNCTION platform_prompt_point(operator text, prompt uuid, name text, targets jsonb)
+-- FUNCTION platform_prompt_point(operator text, proof bytea, prompt uuid, name text, targets jsonb)
 
-REVOKE ALL ON FUNCTION atrium.platform_prompt_point(operator text, prompt uuid, name text, targets jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION atrium.platform_prompt_point(operator text, prompt uuid, name text, targets jsonb) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.platform_prompt_point(operator text, proof bytea, prompt uuid, name text, targets jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.platform_prompt_point(operator text, proof bytea, prompt uuid, name text, targets jsonb) TO atrium_app;
 
 -- PROCEDURE protect(IN target regclass)
 
@@ -4163,10 +4169,6 @@ REVOKE ALL ON FUNCTION atrium.usage_fold(of_tenant uuid, before date) FROM PUBLI
 
 REVOKE ALL ON FUNCTION atrium.usage_fold_old() FROM PUBLIC;
 GRANT ALL ON FUNCTION atrium.usage_fold_old() TO atrium_app;
-
--- FUNCTION writing_operator(operator text)
-
-REVOKE ALL ON FUNCTION atrium.writing_operator(operator text) FROM PUBLIC;
 
 -- TABLE audit_chains
 

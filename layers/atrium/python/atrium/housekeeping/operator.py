@@ -30,4 +30,4 @@ class OperatorDoor:
             raise RateLimited(row["retry_after"], int(row["capacity"]), "Too many requests; wait, then try again.")
         if row["outcome"] != "ok":
             raise Unauthenticated(_NOT_THE_OPERATOR)
-        return Operator(key.key_id)
+        return Operator(key.key_id, digest)

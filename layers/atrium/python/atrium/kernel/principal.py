@@ -57,3 +57,5 @@ class Operator:
     """The deployment's own operator: reaches platform-wide state, belongs to no tenant."""
 
     key_id: str
+    digest: bytes = field(repr=False)
+    """SHA-256 of the whole key: what the database takes for proof. The key's id is none, it stands in what tenants may read."""

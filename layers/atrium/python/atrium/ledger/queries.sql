@@ -75,7 +75,7 @@ SELECT atrium.limit_own(%(scope)s, %(scope_id)s, %(budget)s, %(mode)s, %(rate)s)
 
 -- name: limit_tenant
 -- The operator limits a tenant.
-SELECT atrium.limit_tenant(%(tenant_id)s, %(budget)s, %(mode)s, %(rate)s, %(operator)s, %(request_id)s) AS known;
+SELECT atrium.limit_tenant(%(tenant_id)s, %(budget)s, %(mode)s, %(rate)s, %(operator)s, %(proof)s, %(request_id)s) AS known;
 
 -- name: has_member
 -- Whether the tenant has such a user or key.

@@ -7,7 +7,7 @@ from typing import Any, Final, LiteralString
 from uuid import UUID
 
 from atrium.db import Database, Transaction, load_queries
-from atrium.kernel.principal import Principal, PrincipalKind, TenantId
+from atrium.kernel.principal import Operator, Principal, PrincipalKind, TenantId
 from atrium.ledger.models import GroupBy, Limit, Period, Scope, Settlement, Spend, Terms, Usage
 
 _queries = load_queries(__package__)
@@ -88,9 +88,10 @@ async def limit_own(tx: Transaction, scope: Scope, scope_id: UUID, terms: Terms)
     await tx.fetch_all(_queries.limit_own, scope=scope.value, scope_id=scope_id, **_terms(terms))
 
 
-async def limit_tenant(database: Database, tenant_id: UUID, terms: Terms, operator: str, request_id: str) -> bool:
+async def limit_tenant(database: Database, tenant_id: UUID, terms: Terms, operator: Operator, request_id: str) -> bool:
     """Whether there is such a tenant; it is limited by the operator, and its audit log says so."""
-    params = {"tenant_id": tenant_id, "operator": operator, "request_id": request_id} | _terms(terms)
+    who = {"operator": operator.key_id, "proof": operator.digest}
+    params = {"tenant_id": tenant_id, "request_id": request_id} | who | _terms(terms)
     return bool((await _one(database, _queries.limit_tenant, **params))["known"])
 
 

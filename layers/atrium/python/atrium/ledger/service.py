@@ -100,8 +100,7 @@ class LedgerService:
 
     async def limit_tenant(self, operator: Operator, tenant_id: UUID, terms: Terms, request_id: str = "") -> Limit:
         """Set the operator's limit for a tenant; its audit log says so. `InvalidFields` when there is none of that id."""
-        actor = f"operator:{operator.key_id}"
-        if not await repository.limit_tenant(self._database, tenant_id, terms, actor, request_id):
+        if not await repository.limit_tenant(self._database, tenant_id, terms, operator, request_id):
             raise _unknown(Scope.TENANT)
         async with self._database.transaction(worker(TenantId(tenant_id))) as tx:
             return await _of(tx, tenant_id, Origin.PLATFORM)

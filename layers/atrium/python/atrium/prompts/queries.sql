@@ -86,21 +86,21 @@ DELETE FROM atrium.prompts WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
 -- name: platform_create
 -- A platform prompt and its first version; false when the key is taken.
-SELECT atrium.platform_prompt_create(%(operator)s, %(id)s, %(key)s, %(type)s, %(description)s, %(messages)s::jsonb, %(model)s,
+SELECT atrium.platform_prompt_create(%(operator)s, %(proof)s, %(id)s, %(key)s, %(type)s, %(description)s, %(messages)s::jsonb, %(model)s,
                                      %(parameters)s, %(note)s) AS made
 
 -- name: platform_add
 -- A platform prompt's next version; null where there is no such prompt.
-SELECT atrium.platform_prompt_add(%(operator)s, %(id)s, %(description)s, %(messages)s::jsonb, %(model)s, %(parameters)s,
+SELECT atrium.platform_prompt_add(%(operator)s, %(proof)s, %(id)s, %(description)s, %(messages)s::jsonb, %(model)s, %(parameters)s,
                                   %(note)s) AS version
 
 -- name: platform_point
 -- A platform prompt's label's next revision; null where there is no such prompt.
-SELECT atrium.platform_prompt_point(%(operator)s, %(id)s, %(label)s, %(variants)s::jsonb) AS revision
+SELECT atrium.platform_prompt_point(%(operator)s, %(proof)s, %(id)s, %(label)s, %(variants)s::jsonb) AS revision
 
 -- name: platform_delete
 -- Takes a platform prompt away; false where there is none.
-SELECT atrium.platform_prompt_delete(%(operator)s, %(id)s) AS deleted
+SELECT atrium.platform_prompt_delete(%(operator)s, %(proof)s, %(id)s) AS deleted
 
 -- name: find_default
 -- What a tenant settled for a type, and its model for all types.

@@ -131,7 +131,8 @@ class PlatformShelf:
         return bool(await self._call(_queries.platform_delete, prompt_id))
 
     async def _call(self, query: LiteralString, prompt_id: UUID, **params: object) -> object:
-        rows = await self.read(query, operator=self._operator.key_id, id=prompt_id, **params)
+        proof = {"operator": self._operator.key_id, "proof": self._operator.digest}
+        rows = await self.read(query, **proof, id=prompt_id, **params)
         return next(iter(rows[0].values()))
 
 

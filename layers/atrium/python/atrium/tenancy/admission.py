@@ -74,7 +74,7 @@ class Admission:
         key = _parsed(text)
         row = await self._known_key(repository.admit_operator, key, caller)
         _check_outcome(row, _INVALID_KEY, caller)
-        return Operator(key.key_id)
+        return Operator(key.key_id, sha256(key.text.encode()).digest())
 
     async def throttle(self, caller: Caller, email: str = "") -> None:
         """Take a public caller's tokens: of their address, and of the e-mail they speak for."""

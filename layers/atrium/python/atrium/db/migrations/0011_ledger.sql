@@ -317,8 +317,8 @@ END
 $$;
 REVOKE ALL ON FUNCTION atrium.ledger_enter(atrium.ledger_reservations, atrium.ledger_result) FROM PUBLIC;
 
--- The functions below take the tenant, so that a call is one round trip outside any transaction; inside a tenant's own they
--- refuse another's.
+-- The functions below take the tenant, so that a call is one round trip outside any transaction (ADR 27); inside a tenant's own
+-- they refuse another's.
 CREATE FUNCTION atrium.ledger_tenant(tenant uuid) RETURNS void
 LANGUAGE plpgsql SET search_path = atrium, public, pg_temp AS $$
 BEGIN
@@ -487,22 +487,39 @@ $$;
 REVOKE ALL ON FUNCTION atrium.limit_own(text, uuid, bigint, text, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION atrium.limit_own(text, uuid, bigint, text, integer) TO atrium_app;
 
--- The operator limits a tenant; false when there is none of that id. `operator` is for the tenant's audit log.
-CREATE FUNCTION atrium.limit_tenant(tenant uuid, budget bigint, how text, per_second integer, operator text, request text) RETURNS boolean
+-- The operator's name in what is written. Raises inside a tenant's transaction, and unless `proof` is the SHA-256 of the whole
+-- key: the id alone is in what tenants may read.
+CREATE FUNCTION atrium.acting_operator(operator text, proof bytea) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = atrium, public, pg_temp AS $$
+BEGIN
+    IF current_tenant() IS NOT NULL
+       OR NOT EXISTS (SELECT FROM operator_keys k WHERE k.key_id = operator AND k.digest = proof AND k.revoked_at IS NULL) THEN
+        RAISE insufficient_privilege USING MESSAGE = 'this is the operator''s to do';
+    END IF;
+    RETURN 'operator:' || operator;
+END
+$$;
+REVOKE ALL ON FUNCTION atrium.acting_operator(text, bytea) FROM PUBLIC;
+
+-- The operator limits a tenant, whose audit log says so; false when there is none of that id.
+CREATE FUNCTION atrium.limit_tenant(
+    tenant uuid, budget bigint, how text, per_second integer, operator text, proof bytea, request text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = atrium, public, pg_temp AS $$
+DECLARE
+    author  CONSTANT text := acting_operator(operator, proof);
 BEGIN
     IF NOT EXISTS (SELECT FROM tenants t WHERE t.tenant_id = tenant) OR NOT tenant_stays(tenant) THEN
         RETURN false;
     END IF;
     PERFORM limit_put(tenant, 'platform', 'tenant', tenant, budget, how, per_second);
     INSERT INTO audit_log (tenant_id, id, actor, action, target, detail, request_id)
-    VALUES (tenant, uuidv7(), operator, 'limits.changed', 'tenant:' || tenant,
+    VALUES (tenant, uuidv7(), author, 'limits.changed', 'tenant:' || tenant,
             jsonb_build_object('set_by', 'platform', 'monthly_budget_usd', trim_scale(budget / 1e9), 'mode', how, 'rate', per_second), request);
     RETURN true;
 END
 $$;
-REVOKE ALL ON FUNCTION atrium.limit_tenant(uuid, bigint, text, integer, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION atrium.limit_tenant(uuid, bigint, text, integer, text, text) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.limit_tenant(uuid, bigint, text, integer, text, bytea, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atrium.limit_tenant(uuid, bigint, text, integer, text, bytea, text) TO atrium_app;
 
 -- As the other, and the new tenant may spend `budget` a month.
 CREATE FUNCTION atrium.auth_register(

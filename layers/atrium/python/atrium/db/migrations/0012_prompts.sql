@@ -124,25 +124,12 @@ GRANT SELECT ON atrium.readable_prompts, atrium.readable_prompt_versions, atrium
 
 SET LOCAL ROLE atrium_definer;
 
--- The operator's name in what is written; raises inside a tenant's transaction and for a key that is not the operator's.
-CREATE FUNCTION atrium.writing_operator(operator text) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = atrium, public, pg_temp AS $$
-BEGIN
-    IF nullif(current_setting('app.tenant_id', true), '') IS NOT NULL
-       OR NOT EXISTS (SELECT FROM operator_keys k WHERE k.key_id = operator AND k.revoked_at IS NULL) THEN
-        RAISE insufficient_privilege USING MESSAGE = 'platform prompts are written by the operator';
-    END IF;
-    RETURN 'operator:' || operator;
-END
-$$;
-REVOKE ALL ON FUNCTION atrium.writing_operator(text) FROM PUBLIC;
-
 -- A new platform prompt and its first version; false, and nothing made, when the key is taken.
 CREATE FUNCTION atrium.platform_prompt_create(
-    operator text, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text) RETURNS boolean
+    operator text, proof bytea, prompt uuid, name text, kind text, about text, content jsonb, chosen text, settings jsonb, remark text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = atrium, public, pg_temp AS $$
 DECLARE
-    author text := writing_operator(operator);
+    author text := acting_operator(operator, proof);
 BEGIN
     INSERT INTO platform_prompts (id, key, type, description, created_by) VALUES (prompt, name, kind, about, author)
     ON CONFLICT (key) WHERE deleted_at IS NULL DO NOTHING;
@@ -154,15 +141,15 @@ BEGIN
     RETURN true;
 END
 $$;
-REVOKE ALL ON FUNCTION atrium.platform_prompt_create(text, uuid, text, text, text, jsonb, text, jsonb, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION atrium.platform_prompt_create(text, uuid, text, text, text, jsonb, text, jsonb, text) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.platform_prompt_create(text, bytea, uuid, text, text, text, jsonb, text, jsonb, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atrium.platform_prompt_create(text, bytea, uuid, text, text, text, jsonb, text, jsonb, text) TO atrium_app;
 
 -- The next version of a platform prompt; null where there is none. A null description stays what it was.
 CREATE FUNCTION atrium.platform_prompt_add(
-    operator text, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text) RETURNS integer
+    operator text, proof bytea, prompt uuid, about text, content jsonb, chosen text, settings jsonb, remark text) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = atrium, public, pg_temp AS $$
 DECLARE
-    author text := writing_operator(operator);
+    author text := acting_operator(operator, proof);
     made   integer;
 BEGIN
     UPDATE platform_prompts p
@@ -175,14 +162,14 @@ BEGIN
     RETURN made;
 END
 $$;
-REVOKE ALL ON FUNCTION atrium.platform_prompt_add(text, uuid, text, jsonb, text, jsonb, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION atrium.platform_prompt_add(text, uuid, text, jsonb, text, jsonb, text) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.platform_prompt_add(text, bytea, uuid, text, jsonb, text, jsonb, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atrium.platform_prompt_add(text, bytea, uuid, text, jsonb, text, jsonb, text) TO atrium_app;
 
 -- Points a label of a platform prompt; its new revision, null where there is no such prompt.
-CREATE FUNCTION atrium.platform_prompt_point(operator text, prompt uuid, name text, targets jsonb) RETURNS integer
+CREATE FUNCTION atrium.platform_prompt_point(operator text, proof bytea, prompt uuid, name text, targets jsonb) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = atrium, public, pg_temp AS $$
 DECLARE
-    author text := writing_operator(operator);
+    author text := acting_operator(operator, proof);
     made   integer;
 BEGIN
     PERFORM FROM platform_prompts p WHERE p.id = prompt AND p.deleted_at IS NULL FOR UPDATE;
@@ -195,19 +182,19 @@ BEGIN
     RETURN made;
 END
 $$;
-REVOKE ALL ON FUNCTION atrium.platform_prompt_point(text, uuid, text, jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION atrium.platform_prompt_point(text, uuid, text, jsonb) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.platform_prompt_point(text, bytea, uuid, text, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atrium.platform_prompt_point(text, bytea, uuid, text, jsonb) TO atrium_app;
 
 -- Takes a platform prompt away; false where there is none.
-CREATE FUNCTION atrium.platform_prompt_delete(operator text, prompt uuid) RETURNS boolean
+CREATE FUNCTION atrium.platform_prompt_delete(operator text, proof bytea, prompt uuid) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = atrium, public, pg_temp AS $$
 DECLARE
-    author text := writing_operator(operator);
+    author text := acting_operator(operator, proof);
 BEGIN
     UPDATE platform_prompts p SET deleted_by = author, deleted_at = now() WHERE p.id = prompt AND p.deleted_at IS NULL;
     RETURN FOUND;
 END
 $$;
-REVOKE ALL ON FUNCTION atrium.platform_prompt_delete(text, uuid) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION atrium.platform_prompt_delete(text, uuid) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.platform_prompt_delete(text, bytea, uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atrium.platform_prompt_delete(text, bytea, uuid) TO atrium_app;
 RESET ROLE;
