@@ -131,6 +131,41 @@ async def test_one_that_hangs_is_left_for_the_next(api: Api, openai: OpenAIServe
     assert [(each["model"], each["outcome"]) for each in answer["attempts"]][-1] == (LARGE, "ok")
 
 
+async def test_one_that_hung_may_want_to_be_paid(api: Api, openai: OpenAIServer) -> None:
+    openai.script(Script(hang=True))
+    api.runtime.settings = api.runtime.settings.model_copy(update={"chat_timeout": 0.4})
+    body = question(models=[LARGE, MINI])
+    del body["model"]
+    answer = (await api.post("/llm/chat", body)).json()
+    (row,) = await api.entries()
+    answered = row["input_tokens"] * 150 + row["output_tokens"] * 600
+    # LARGE has read the question, at 2,500 a token.
+    assert (row["model"], row["outcome"], row["counted"]) == (MINI, "ok", False)
+    assert row["cost"] > answered + 2_500 * 5
+    assert answer["cost_usd"] == pytest.approx(row["cost"] / 1e9)
+
+
+async def test_one_that_never_answered_may_want_to_be_paid(api: Api, openai: OpenAIServer) -> None:
+    openai.script(Script(hang=True))
+    api.runtime.settings = api.runtime.settings.model_copy(update={"chat_timeout": 0.2})
+    assert (await api.chat()).status_code == 503
+    (row,) = await api.entries()
+    assert (row["outcome"], row["counted"], row["cost"] > 0) == ("failed", False, True)
+
+
+async def test_thoughts_of_one_who_is_left_are_paid_for(api: Api, openai: OpenAIServer) -> None:
+    openai.script(Script(hang=True))
+    request = asyncio.ensure_future(api.chat(model="openai/o4-mini", max_tokens=100))
+    await until(lambda: bool(openai.requests))
+    await asyncio.sleep(0.1)
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    (row,) = await api.entries()
+    # 4.40 dollars for a million tokens: all hundred may have been thought.
+    assert (row["outcome"], row["counted"], row["cost"] > 100 * 4_400) == ("cancelled", False, True)
+
+
 @pytest.mark.parametrize("garbage", ["<html>Bad gateway</html>", '{"choices": [{}'])
 async def test_garbage_is_502_with_its_attempts(api: Api, openai: OpenAIServer, garbage: str) -> None:
     openai.script(*[Script(garbage=garbage)] * 3)
@@ -199,7 +234,8 @@ async def test_a_wrong_vector_is_refused(api: Api, openai: OpenAIServer) -> None
         assert answer.status_code == 502, wrong
         assert answer.json()["attempts"][0]["outcome"] == "failed"
     rows = await api.entries()
-    assert {(row["outcome"], row["cost"]) for row in rows} == {("failed", 0)}
+    # It read the texts, whatever it made of them: at 20 nano-dollars a token.
+    assert {(row["outcome"], row["cost"] > 0, row["counted"]) for row in rows} == {("failed", True, False)}
 
 
 async def test_vectors_are_metered(api: Api) -> None:

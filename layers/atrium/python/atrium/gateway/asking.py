@@ -1,6 +1,7 @@
 """One chat, from the candidates to the end of the answer: asked, told, and settled whatever becomes of it."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -13,10 +14,13 @@ from atrium.gateway.routing import Attempt, Candidate, Routed, Router
 from atrium.kernel.errors import AtriumError, ProviderError, ProviderUnavailable
 from atrium.ledger.models import Outcome
 from atrium.providers.base import ChatEvent, ChatModel, Completed, Partial, Usage
+from atrium.providers.catalogue import Capability
 
 ModelOf = Callable[[Candidate], Awaitable[ChatModel]]
 _UNCOUNTED: Final = "The provider told no usage: the tokens are counted here."
 _SPENT: Final = "The answer ends where the budget does."
+# Tokens a second that nobody writes faster: what a model may have thought before its first word, or before its whole answer.
+_FASTEST: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Asking:
         self._produced = Produced()
         # Whoever was asked last: what was produced when the client left was produced by them.
         self._asked: Candidate | None = None
+        self._since = router.now
 
     async def events(self) -> AsyncGenerator[GatewayEvent]:
         """The answer as it comes, then `Answered`, which is settled before it is told.
@@ -65,19 +70,18 @@ class Asking:
             raise
         except BaseException:
             # A fault of ours: what was produced was produced all the same.
-            await self._settle(Outcome.CUT, attempts)
+            await self._settle(Outcome.CUT if attempts else Outcome.FAILED, attempts)
             raise
 
     async def _open(self, candidate: Candidate) -> _Opened:
-        self._asked = candidate
+        self._asked, self._since = candidate, self._router.now
         most = self._prepared.plan_of(candidate).affordable(self._meter.reservation.bound)
         request = request_for(self._call, candidate, most, self._deadline - self._router.now)
         model = await self._model_of(candidate)
         stream = model.stream(request)
         try:
-            first = await anext(stream)
-        except StopAsyncIteration:
-            raise ProviderUnavailable(f"The answer of {candidate.spec.model} broke off.") from None
+            with self._meter.answerless(lambda: candidate.spec.price.cost(self._usage(candidate))):
+                first = await _first(stream, candidate)
         except BaseException:
             await stream.aclose()
             raise
@@ -96,7 +100,7 @@ class Asking:
 
     async def _answered(self, routed: Routed[_Opened], completed: Completed) -> Answered:
         spec, plan = routed.candidate.spec, self._prepared.plan_of(routed.candidate)
-        usage = completed.usage if completed.counted else self._produced.usage(plan.input_tokens)
+        usage = completed.usage if completed.counted else self._usage(routed.candidate)
         cost, attempts = spec.price.cost(usage), tuple(each.to_json() for each in routed.attempts)
         await self._meter.settle(Outcome.OK, spec.model, cost=cost, usage=usage, counted=completed.counted, attempts=attempts)
         ignored = tuple(f"{spec.model} is not told {name}." for name in routed.value.ignored)
@@ -108,7 +112,7 @@ class Asking:
             self._produced.message,
             completed.finish_reason,
             usage,
-            cost,
+            cost + self._meter.lost,
             attempts,
             counted=completed.counted,
             warnings=(*self._call.warnings, *retirement(spec), *ignored, *own),
@@ -128,12 +132,28 @@ class Asking:
         await self._settle(Outcome.CUT, attempts)
 
     async def _settle(self, outcome: Outcome, attempts: tuple[Attempt, ...]) -> None:
-        """What was produced, as we count it; the provider has read the question, if it was asked."""
-        if self._asked is None:
-            await self._meter.settle(outcome, self._prepared.plans[0].spec.model)
+        """What was produced, as we count it. Where nobody has begun to answer, what was lost is all there is."""
+        if self._asked is None or not attempts:
+            model = self._asked.spec.model if self._asked else self._prepared.plans[0].spec.model
+            await self._meter.settle(outcome, model)
             return
-        plan = self._prepared.plan_of(self._asked)
-        usage: Usage = self._produced.usage(plan.input_tokens)
-        told = tuple(each.to_json() for each in attempts)
-        cost = plan.spec.price.cost(usage)
-        await self._meter.settle(outcome, plan.spec.model, cost=cost, usage=usage, counted=False, attempts=told)
+        usage, spec = self._usage(self._asked), self._asked.spec
+        told, cost = tuple(each.to_json() for each in attempts), spec.price.cost(usage)
+        await self._meter.settle(outcome, spec.model, cost=cost, usage=usage, counted=False, attempts=told)
+
+    def _usage(self, candidate: Candidate) -> Usage:
+        """What the one who was asked last has read and written so far, as we count it, also what it keeps to itself."""
+        plan = self._prepared.plan_of(candidate)
+        seen = self._produced.usage(plan.input_tokens)
+        if not candidate.spec.reasoning and Capability.STREAMING in candidate.spec.capabilities:
+            return seen
+        unseen = math.ceil((self._router.now - self._since) * _FASTEST)
+        most = plan.affordable(self._meter.reservation.bound)
+        return replace(seen, output_tokens=max(seen.output_tokens, min(most, unseen)))
+
+
+async def _first(stream: AsyncGenerator[ChatEvent], candidate: Candidate) -> ChatEvent:
+    first = await anext(stream, None)
+    if first is None:
+        raise ProviderUnavailable(f"The answer of {candidate.spec.model} broke off.", charged=True)
+    return first

@@ -1,15 +1,16 @@
 """Vectors of texts: routed, metered, and checked."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final, Literal
 
 from atrium.gateway.adapters import Adapters
 from atrium.gateway.bounds import count_text, uncautious
-from atrium.gateway.metering import Ledger, Meter, reserve, spend_of
+from atrium.gateway.metering import GRACE, Ledger, Meter, reserve, spend_of
 from atrium.gateway.models import Embedded, Purpose
 from atrium.gateway.preparing import ModelSet
 from atrium.gateway.routing import Candidate, Router
-from atrium.kernel.errors import AtriumError, ProviderError
+from atrium.kernel.errors import ProviderError
 from atrium.kernel.principal import Principal
 from atrium.ledger.models import Kind, Outcome, Settlement
 from atrium.providers.base import Embedder, Usage, Vectors
@@ -40,27 +41,23 @@ class Embedding:
         candidate = await self._candidate(spec)
         if spec.model.startswith(LOCAL):
             return await self._free(candidate, texts, kind, tokens)
-        bound = spec.price.bound(tokens, 0)
-        spend = spend_of(Kind.EMBEDDING, spec.model, self._purpose, bound, seconds=TIMEOUT)
+        bound, sent = spec.price.bound(tokens, 0), spec.price.cost(Usage(uncautious(tokens)))
+        spend = spend_of(Kind.EMBEDDING, spec.model, self._purpose, bound, seconds=TIMEOUT + GRACE)
         meter = Meter(self._ledger, self._principal, await reserve(self._ledger, self._principal, spend))
         try:
             routed = await self._router.first(
-                [candidate], lambda each: self._ask(each, texts, kind), deadline=self._router.now + TIMEOUT
+                [candidate], lambda each: self._paid(meter, each, texts, kind, sent), deadline=self._router.now + TIMEOUT
             )
-        except AtriumError as error:
+        except BaseException as error:
             tried = error.attempts if isinstance(error, ProviderError) else ()
-            await meter.settle(Outcome.FAILED, spec.model, attempts=tuple(tried))
-            raise
-        except BaseException:
-            # Called off: what was sent is paid for.
-            usage = Usage(uncautious(tokens))
-            await meter.settle(Outcome.CANCELLED, spec.model, cost=spec.price.cost(usage), usage=usage, counted=False)
+            outcome = Outcome.CANCELLED if isinstance(error, asyncio.CancelledError) else Outcome.FAILED
+            await meter.settle(outcome, spec.model, attempts=tuple(tried))
             raise
         usage, counted = _usage(routed.value, tokens)
         attempts = tuple(each.to_json() for each in routed.attempts)
         cost = spec.price.cost(usage)
         await meter.settle(Outcome.OK, spec.model, cost=cost, usage=usage, counted=counted, attempts=attempts)
-        return Embedded(spend.id, spec.model, routed.value, usage.input_tokens, cost, attempts)
+        return Embedded(spend.id, spec.model, routed.value, usage.input_tokens, cost + meter.lost, attempts)
 
     async def adapter(self, model: str) -> Embedder:
         """What speaks to the model, for its tokenizer and its sizes."""
@@ -83,6 +80,13 @@ class Embedding:
         own = candidate.credentials if candidate.own_key else None
         return await self._adapters.embedding(candidate.spec.model, own)
 
+    async def _paid(
+        self, meter: Meter, candidate: Candidate[EmbeddingSpec], texts: Sequence[str], kind: TextKind, sent: int
+    ) -> Vectors:
+        """Vectors of an attempt that is paid for, also where none come back: `sent` is what the texts cost."""
+        with meter.answerless(lambda: sent):
+            return await self._ask(candidate, texts, kind)
+
     async def _ask(self, candidate: Candidate[EmbeddingSpec], texts: Sequence[str], kind: TextKind) -> Vectors:
         embedder = await self._speaker(candidate)
         vectors = await embedder.embed(texts, kind)
@@ -101,6 +105,6 @@ def _check(vectors: Vectors, count: int, spec: EmbeddingSpec) -> None:
     import numpy as np
 
     if (vectors.count, vectors.dimensions) != (count, spec.space.dimensions):
-        raise ProviderError(f"{spec.model} answered {vectors.count} vectors of length {vectors.dimensions}.")
+        raise ProviderError(f"{spec.model} answered {vectors.count} vectors of length {vectors.dimensions}.", charged=True)
     if not np.isfinite(np.frombuffer(vectors.data, dtype="<f4")).all():
-        raise ProviderError(f"{spec.model} answered a vector with values that are no numbers.")
+        raise ProviderError(f"{spec.model} answered a vector with values that are no numbers.", charged=True)

@@ -2,16 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, Protocol
 from uuid import UUID
 
 from atrium.gateway.bounds import count_text, uncautious
 from atrium.gateway.models import Purpose
+from atrium.kernel.errors import ProviderError
 from atrium.kernel.principal import Principal
 from atrium.ledger.models import Kind, Outcome, Reservation, Settlement, Spend
 from atrium.providers.base import ChatEvent, Message, TextDelta, ToolCall, ToolCallDelta, Usage
 from atrium.providers.catalogue import ChatSpec
+
+# A call that was not settled so long after its time is of a process that died.
+GRACE: Final = 60.0
 
 
 class Ledger(Protocol):
@@ -83,6 +88,20 @@ class Meter:
         self._principal = principal
         self._began = time.monotonic()
         self._settled = False
+        # What attempts may have cost that came to no answer, in nano-dollars: it is added to the settlement.
+        self.lost = 0
+
+    @contextmanager
+    def answerless(self, cost: Callable[[], int]) -> Iterator[None]:
+        """An attempt, whose `cost` is lost where it went out and no answer came: it timed out, or its client left."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            self.lost += cost()
+            raise
+        except ProviderError as error:
+            self.lost += cost() if error.charged else 0
+            raise
 
     async def settle(
         self,
@@ -94,7 +113,7 @@ class Meter:
         counted: bool = True,
         attempts: tuple[Mapping[str, Any], ...] = (),
     ) -> None:
-        """Write what the call came to. It is written also when whoever waits for it is called off meanwhile."""
+        """Write what the call came to, `cost` and what was lost. Written also when whoever waits for it is called off."""
         if self._settled:
             return
         self._settled = True
@@ -102,13 +121,13 @@ class Meter:
         spent = round((time.monotonic() - self._began) * 1000)
         settlement = Settlement(
             outcome,
-            cost,
+            cost + self.lost,
             model,
             used.input_tokens,
             used.output_tokens,
             used.cached_tokens,
             milliseconds=spent,
-            counted=counted,
+            counted=counted and not self.lost,
             attempts=attempts,
         )
         await asyncio.shield(_kept(self._write(settlement)))

@@ -13,7 +13,7 @@ from atrium.gateway.asking import Asking
 from atrium.gateway.cache import AnswerCache, Kept
 from atrium.gateway.embedding import LOCAL, Embedding
 from atrium.gateway.metered import MeteredChat, MeteredEmbedder
-from atrium.gateway.metering import Ledger, Meter, reserve, spend_of
+from atrium.gateway.metering import GRACE, Ledger, Meter, reserve, spend_of
 from atrium.gateway.models import Answered, ChatCall, Embedded, GatewayEvent, Purpose
 from atrium.gateway.preparing import ModelSet, Prepared, prepare
 from atrium.gateway.routing import Candidate, Router
@@ -24,8 +24,6 @@ from atrium.kernel.principal import Principal
 from atrium.ledger.models import Kind, Outcome, Settlement
 from atrium.providers.base import ChatModel, Embedder, TextDelta, ToolCallDelta
 
-# A call that was not settled so long after its time is of a process that died.
-_GRACE: Final = 60.0
 # What reads scanned pages.
 SEARCH: Final = "search"
 OCR: Final = "local/tesseract"
@@ -142,7 +140,7 @@ class GatewayService:
 
     async def _asked(self, principal: Principal, call: ChatCall, prepared: Prepared) -> AsyncGenerator[GatewayEvent]:
         first = prepared.candidates[0].spec.model
-        spend = spend_of(Kind.CHAT, first, call.purpose, prepared.bound, least=prepared.least, seconds=call.timeout + _GRACE)
+        spend = spend_of(Kind.CHAT, first, call.purpose, prepared.bound, least=prepared.least, seconds=call.timeout + GRACE)
         meter = Meter(self.ledger, principal, await reserve(self.ledger, principal, spend))
         return Asking(call, prepared, meter, self.router, self.speaker).events()
 

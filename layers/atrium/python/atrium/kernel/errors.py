@@ -189,6 +189,11 @@ class ProviderError(AtriumError):
     # What was tried before, by whoever tried (atrium.gateway): one JSON object an attempt.
     attempts: tuple[Mapping[str, Any], ...] = ()
 
+    def __init__(self, detail: str = "", *, charged: bool = False) -> None:
+        super().__init__(detail)
+        # It was asked, and may want to be paid: its answer got lost on the way, or cannot be read.
+        self.charged = charged
+
 
 class ProviderRefused(ProviderError):
     """The provider says that the request is wrong: `status` 4xx and the `error` object of its body, OpenAI's shape."""
@@ -208,8 +213,10 @@ class ProviderUnavailable(ProviderError):
     code = "provider-unavailable"
     title = "Model provider unavailable"
 
-    def __init__(self, detail: str = "", *, status: int | None = None, retry_after: float | None = None) -> None:
-        super().__init__(detail)
+    def __init__(
+        self, detail: str = "", *, status: int | None = None, retry_after: float | None = None, charged: bool = False
+    ) -> None:
+        super().__init__(detail, charged=charged)
         # What the provider answered, where it did, and after how many seconds it wants to be asked again.
         self.status = status
         self.retry_after = retry_after

@@ -18,6 +18,7 @@ from atrium.providers.connection import (
     SERVER_ERROR,
     SdkConnection,
     retry_after,
+    was_sent,
 )
 from atrium.providers.credentials import Credentials
 
@@ -82,10 +83,10 @@ def translated(provider: Provider) -> Iterator[None]:
     except anthropic.APIStatusError as exc:
         raise _status_error(label, exc) from exc
     except (anthropic.APIConnectionError, httpx2.HTTPError, TimeoutError) as exc:
-        raise ProviderUnavailable(f"{label} cannot be reached, or did not answer in time") from exc
+        raise ProviderUnavailable(f"{label} cannot be reached, or did not answer in time", charged=was_sent(exc)) from exc
     except (anthropic.AnthropicError, ValueError, TypeError, AttributeError) as exc:
         # The SDK does not check what it is sent: a broken frame shows as a JSON error or a missing attribute.
-        raise ProviderError(f"The answer of {label} cannot be read") from exc
+        raise ProviderError(f"The answer of {label} cannot be read", charged=True) from exc
 
 
 def _status_error(label: str, error: "APIStatusError") -> ProviderError:

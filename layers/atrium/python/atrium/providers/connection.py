@@ -10,6 +10,7 @@ from atrium.kernel.errors import NotFound, ProviderNotConfigured
 from atrium.providers.catalogue import Provider
 from atrium.providers.credentials import Credentials, CredentialsSource
 
+_UNCONNECTED: Final = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
 CONNECT_TIMEOUT: Final = 5.0
 READ_TIMEOUT: Final = 60.0
 SERVER_ERROR: Final = 500
@@ -106,3 +107,13 @@ def _number(text: str | None, per: int) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) and value >= 0 else None
+
+
+def was_sent(error: BaseException | None) -> bool:
+    """Whether a call that failed without an answer may have reached the provider: not where no connection came about."""
+    while error is not None:
+        # Named, since the SDKs bring HTTP clients of their own.
+        if type(error).__name__ in _UNCONNECTED:
+            return False
+        error = error.__cause__
+    return True

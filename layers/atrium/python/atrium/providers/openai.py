@@ -107,7 +107,7 @@ def _completion_events(provider: Provider, completion: "ChatCompletion") -> list
     answer, choice = _Answer(), completion.choices[0]
     events = answer.take(choice.message, choice.finish_reason)
     if answer.finish is None:
-        raise ProviderError(f"The answer of {provider.label} cannot be read")
+        raise ProviderError(f"The answer of {provider.label} cannot be read", charged=True)
     usage = _usage(completion)
     return [*events, Completed(answer.finish_reason, usage or Usage(), as_text(completion.model), counted=usage is not None)]
 

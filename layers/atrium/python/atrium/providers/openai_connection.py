@@ -15,6 +15,7 @@ from atrium.providers.connection import (
     SERVER_ERROR,
     SdkConnection,
     retry_after,
+    was_sent,
 )
 from atrium.providers.credentials import Credentials
 
@@ -68,14 +69,14 @@ def translated(provider: Provider) -> Iterator[None]:
     except openai.APIStatusError as exc:
         raise _status_error(label, exc) from exc
     except openai.APIResponseValidationError as exc:
-        raise ProviderError(f"The answer of {label} cannot be read") from exc
+        raise ProviderError(f"The answer of {label} cannot be read", charged=True) from exc
     except (openai.APIConnectionError, TimeoutError) as exc:
-        raise ProviderUnavailable(f"{label} cannot be reached, or did not answer in time") from exc
+        raise ProviderUnavailable(f"{label} cannot be reached, or did not answer in time", charged=was_sent(exc)) from exc
     except openai.APIError as exc:
         raise stream_error(label, _error_object(exc)) from exc
     except (openai.OpenAIError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as exc:
         # The SDK does not check what it is sent: a broken frame shows as a JSON error or a missing attribute.
-        raise ProviderError(f"The answer of {label} cannot be read") from exc
+        raise ProviderError(f"The answer of {label} cannot be read", charged=True) from exc
 
 
 def stream_error(label: str, error: Mapping[str, Any]) -> ProviderError:
@@ -85,7 +86,7 @@ def stream_error(label: str, error: Mapping[str, Any]) -> ProviderError:
         return _no_quota(label)
     if words & _REQUESTS_FAULT or any(word.startswith(_IMAGE_FAULTS) for word in words):
         return ProviderRefused(f"{label} refused the request: {_message(error)}", 400, error)
-    return ProviderUnavailable(f"{label} broke its answer off with an error")
+    return ProviderUnavailable(f"{label} broke its answer off with an error", charged=True)
 
 
 def _status_error(label: str, error: "APIStatusError") -> ProviderError:

@@ -67,9 +67,9 @@ class OpenAIEmbedder:
             told = cast("Usage | None", response.usage)  # the SDK does not check that it is there
             given = told and counted(told.prompt_tokens, 0, 0)
         if len(places) != len(texts):
-            raise ProviderError(f"{provider.label} answered {len(places)} vectors for {len(texts)} texts")
+            raise ProviderError(f"{provider.label} answered {len(places)} vectors for {len(texts)} texts", charged=True)
         if by_place.keys() != set(range(len(texts))):
-            raise ProviderError(f"{provider.label} answered vectors of other places than those of the texts")
+            raise ProviderError(f"{provider.label} answered vectors of other places than those of the texts", charged=True)
         data = b"".join(self._vector(by_place[at], at) for at in range(len(texts)))
         return Vectors(len(texts), self.dimensions, data, given.input_tokens if given else None)
 
@@ -91,12 +91,12 @@ class OpenAIEmbedder:
         try:
             vector = _packed(encoded) if isinstance(encoded, list) else base64.b64decode(cast("Any", encoded), validate=True)
         except (binascii.Error, ValueError, TypeError, OverflowError, struct.error) as exc:
-            raise ProviderError(f"{which} that is neither base64 nor numbers") from exc
+            raise ProviderError(f"{which} that is neither base64 nor numbers", charged=True) from exc
         if len(vector) != self.dimensions * FLOAT_BYTES:
-            raise ProviderError(f"{which} that is not {self.dimensions} long but {len(vector) // FLOAT_BYTES}")
+            raise ProviderError(f"{which} that is not {self.dimensions} long but {len(vector) // FLOAT_BYTES}", charged=True)
         # One value that is none makes the sum none: in C, where a loop over 256 × 1,536 values would take a while.
         if not math.isfinite(sum(memoryview(vector).cast("f"))):
-            raise ProviderError(f"{which} with values that are no numbers, or infinite")
+            raise ProviderError(f"{which} with values that are no numbers, or infinite", charged=True)
         return _normalised(vector, which) if self._connection.provider.open else vector
 
 
@@ -110,5 +110,5 @@ def _normalised(vector: bytes, which: str) -> bytes:
     values = np.frombuffer(vector, dtype="<f4").astype("f8")
     length = float(np.linalg.norm(values))
     if length == 0:
-        raise ProviderError(f"{which} without a direction")
+        raise ProviderError(f"{which} without a direction", charged=True)
     return (values / length).astype("<f4").tobytes()

@@ -37,8 +37,8 @@ def broken_off(provider: Provider, stream: Frame, *, began: bool) -> ProviderErr
     """The error for a stream that ended before its end: cut, or never a stream (a web page, a JSON body)."""
     kind = stream.response.headers.get("content-type", "")
     if began or kind.startswith("text/event-stream"):
-        return ProviderUnavailable(f"The answer of {provider.label} broke off")
-    return ProviderError(f"The answer of {provider.label} cannot be read")
+        return ProviderUnavailable(f"The answer of {provider.label} broke off", charged=True)
+    return ProviderError(f"The answer of {provider.label} cannot be read", charged=True)
 
 
 def as_text(value: object) -> str:
