@@ -1,7 +1,7 @@
 """One CloudWatch page of the deployment: traffic, models and money, documents, functions, the database.
 
-What models cost is asked of housekeeping's log, whose sweep writes the ledger's sums: a metric for each model would cost by the
-month, also while nobody looks.
+What models cost is asked of housekeeping's log, whose sweep writes what came since the sweep before: a metric for each model would
+cost by the month, also while nobody looks.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class Dashboard(Construct):
         self._row(
             "Models",
             *(
-                _asked(title, group, f"stats max({field}) - min({field}) as {name} by bin(1h), model")
+                _asked(title, group, f"stats sum({field}) as {name} by bin(1h), model")
                 for title, field, name in (
                     ("US dollars by model and hour", "cost_usd", "usd"),
                     ("Calls by model and hour", "calls", "calls"),

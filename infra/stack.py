@@ -63,16 +63,7 @@ class AtriumStack(Stack):
         monitoring.watch_functions(functions)
         monitoring.watch_api(api.rest)
 
-        dashboard = Dashboard(self, "Dashboard")
-        dashboard.show_api(api.rest)
-        dashboard.show_models(functions)
-        dashboard.show_documents(
-            pipeline.machine, {"Ingest": ingestion.queue, "Outbox": events.outbox_queue}, ingestion.dead_letters
-        )
-        dashboard.show_functions(functions)
-        if isinstance(database, Aurora):
-            dashboard.show_database(database.cluster.cluster_identifier)
-
+        self._show(api, functions, pipeline, ingestion, events, database)
         self._outputs(
             {
                 "ApiUrl": api.url,
@@ -87,6 +78,25 @@ class AtriumStack(Stack):
                 **{f"{name.capitalize()}FunctionName": each.function_name for name, each in functions.all().items()},
             }
         )
+
+    def _show(
+        self,
+        api: Api,
+        functions: Functions,
+        pipeline: DocumentPipeline,
+        ingestion: Ingestion,
+        events: Events,
+        database: Database,
+    ) -> None:
+        dashboard = Dashboard(self, "Dashboard")
+        dashboard.show_api(api.rest)
+        dashboard.show_models(functions)
+        dashboard.show_documents(
+            pipeline.machine, {"Ingest": ingestion.queue, "Outbox": events.outbox_queue}, ingestion.dead_letters
+        )
+        dashboard.show_functions(functions)
+        if isinstance(database, Aurora):
+            dashboard.show_database(database.cluster.cluster_identifier)
 
     def _outputs(self, values: dict[str, str]) -> None:
         for name, value in values.items():

@@ -19,6 +19,7 @@ PLATFORM_TABLES = {
     "platform_prompt_versions",
     "rate_buckets",  # public routes are limited before a tenant is known
     "usage_folded",  # sums over all tenants
+    "usage_told",  # the same, as of the last sweep
 }
 # Policies beside tenant, owner and definer: what the relay may see of every tenant.
 RELAY_POLICIES = {
@@ -103,6 +104,7 @@ DEFINER_FUNCTIONS = {
     "search_chunks",
     "usage_figures",
     "usage_fold_old",
+    "usage_tell",
 }
 # Parts of those, which nobody else may call.
 DEFINER_PARTS = {

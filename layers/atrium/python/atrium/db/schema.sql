@@ -56,7 +56,8 @@ CREATE TYPE atrium.ledger_result AS (
 	units bigint,
 	milliseconds bigint,
 	counted boolean,
-	attempts jsonb
+	attempts jsonb,
+	metric text
 );
 
 ALTER TYPE atrium.ledger_result OWNER TO atrium_definer;
@@ -788,9 +789,9 @@ $$;
 
 ALTER FUNCTION atrium.key_matches(found atrium.api_keys, kids text[], macs bytea[]) OWNER TO atrium_definer;
 
--- ledger_abandon(uuid, uuid)
+-- ledger_abandon(uuid, uuid, text[])
 
-CREATE FUNCTION atrium.ledger_abandon(tenant uuid, call_id uuid) RETURNS boolean
+CREATE FUNCTION atrium.ledger_abandon(tenant uuid, call_id uuid, metrics text[]) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'atrium', 'public', 'pg_temp'
     AS $$
@@ -800,11 +801,14 @@ BEGIN
     PERFORM ledger_tenant(tenant);
     DELETE FROM ledger_reservations r
      WHERE r.tenant_id = tenant AND r.id = call_id AND r.due_at < now() - interval '1 day' RETURNING r.* INTO held;
-    RETURN FOUND AND ledger_enter(held, ROW ('unknown', held.bound, held.model, 0, 0, 0, 0, 0, false, '[]')::ledger_result);
+    RETURN FOUND AND ledger_enter(held, ROW (
+        'unknown', held.bound, held.model, 0, 0, 0, 0, 0, false, '[]',
+        CASE WHEN held.model = ANY (metrics) OR held.model LIKE 'local/%' THEN held.model
+             ELSE split_part(held.model, '/', 1) || '/other' END)::ledger_result);
 END
 $$;
 
-ALTER FUNCTION atrium.ledger_abandon(tenant uuid, call_id uuid) OWNER TO atrium_definer;
+ALTER FUNCTION atrium.ledger_abandon(tenant uuid, call_id uuid, metrics text[]) OWNER TO atrium_definer;
 
 -- ledger_charge(uuid, date, text, uuid, bigint, bigint, integer)
 
@@ -916,7 +920,7 @@ BEGIN
     written := FOUND;
     IF written THEN
         INSERT INTO usage_daily AS u (tenant_id, day, model, feature, provider, calls, input_tokens, output_tokens, cached_tokens, cost)
-        VALUES (tenant, (held.created_at AT TIME ZONE 'UTC')::date, result.model, held.feature, provider, 1,
+        VALUES (tenant, (held.created_at AT TIME ZONE 'UTC')::date, result.metric, held.feature, split_part(result.metric, '/', 1), 1,
                 result.input_tokens, result.output_tokens, result.cached_tokens, cost)
         ON CONFLICT (tenant_id, day, model, feature) DO UPDATE
            SET calls = u.calls + 1, input_tokens = u.input_tokens + excluded.input_tokens,
@@ -1974,6 +1978,35 @@ $$;
 
 ALTER FUNCTION atrium.usage_fold_old() OWNER TO atrium_definer;
 
+-- usage_tell()
+
+CREATE FUNCTION atrium.usage_tell() RETURNS TABLE(model text, calls bigint, input_tokens bigint, output_tokens bigint, cached_tokens bigint, cost bigint)
+    LANGUAGE plpgsql SECURITY DEFINER ROWS 50
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('atrium.usage_told', 0));
+    RETURN QUERY
+    WITH sums AS (
+        SELECT u.model, sum(u.calls)::bigint AS calls, sum(u.input_tokens)::bigint AS input_tokens,
+               sum(u.output_tokens)::bigint AS output_tokens, sum(u.cached_tokens)::bigint AS cached_tokens, sum(u.cost)::bigint AS cost
+          FROM usage_figures() u GROUP BY u.model),
+    kept AS (
+        INSERT INTO usage_told (model, calls, input_tokens, output_tokens, cached_tokens, cost)
+        SELECT s.model, s.calls, s.input_tokens, s.output_tokens, s.cached_tokens, s.cost FROM sums s
+        ON CONFLICT (model) DO UPDATE
+           SET calls = excluded.calls, input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens,
+               cached_tokens = excluded.cached_tokens, cost = excluded.cost)
+    SELECT s.model, s.calls - coalesce(t.calls, 0), s.input_tokens - coalesce(t.input_tokens, 0),
+           s.output_tokens - coalesce(t.output_tokens, 0), s.cached_tokens - coalesce(t.cached_tokens, 0), s.cost - coalesce(t.cost, 0)
+      FROM sums s LEFT JOIN usage_told t ON t.model = s.model
+     WHERE s.calls > coalesce(t.calls, 0) ORDER BY s.model;
+END
+$$;
+
+ALTER FUNCTION atrium.usage_tell() OWNER TO atrium_definer;
+
 -- audit_chains
 
 CREATE TABLE atrium.audit_chains (
@@ -2682,6 +2715,19 @@ CREATE TABLE atrium.usage_folded (
 
 ALTER TABLE atrium.usage_folded OWNER TO atrium_migrator;
 
+-- usage_told
+
+CREATE TABLE atrium.usage_told (
+    model text NOT NULL,
+    calls bigint NOT NULL,
+    input_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    cached_tokens bigint NOT NULL,
+    cost bigint NOT NULL
+);
+
+ALTER TABLE atrium.usage_told OWNER TO atrium_migrator;
+
 -- users
 
 CREATE TABLE atrium.users (
@@ -2897,6 +2943,11 @@ ALTER TABLE ONLY atrium.usage_daily
 
 ALTER TABLE ONLY atrium.usage_folded
     ADD CONSTRAINT usage_folded_pkey PRIMARY KEY (model, feature);
+
+-- usage_told usage_told_pkey
+
+ALTER TABLE ONLY atrium.usage_told
+    ADD CONSTRAINT usage_told_pkey PRIMARY KEY (model);
 
 -- users users_pkey
 
@@ -3955,10 +4006,10 @@ GRANT SELECT(revoked_at) ON TABLE atrium.api_keys TO atrium_relay;
 
 REVOKE ALL ON FUNCTION atrium.key_matches(found atrium.api_keys, kids text[], macs bytea[]) FROM PUBLIC;
 
--- FUNCTION ledger_abandon(tenant uuid, call_id uuid)
+-- FUNCTION ledger_abandon(tenant uuid, call_id uuid, metrics text[])
 
-REVOKE ALL ON FUNCTION atrium.ledger_abandon(tenant uuid, call_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION atrium.ledger_abandon(tenant uuid, call_id uuid) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.ledger_abandon(tenant uuid, call_id uuid, metrics text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.ledger_abandon(tenant uuid, call_id uuid, metrics text[]) TO atrium_app;
 
 -- FUNCTION ledger_charge(tenant uuid, of_month date, of_scope text, of_id uuid, cost bigint, released bigint, more_calls integer)
 
@@ -4169,6 +4220,11 @@ REVOKE ALL ON FUNCTION atrium.usage_fold(of_tenant uuid, before date) FROM PUBLI
 
 REVOKE ALL ON FUNCTION atrium.usage_fold_old() FROM PUBLIC;
 GRANT ALL ON FUNCTION atrium.usage_fold_old() TO atrium_app;
+
+-- FUNCTION usage_tell()
+
+REVOKE ALL ON FUNCTION atrium.usage_tell() FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.usage_tell() TO atrium_app;
 
 -- TABLE audit_chains
 
@@ -4654,6 +4710,10 @@ GRANT SELECT(day) ON TABLE atrium.usage_daily TO atrium_relay;
 -- TABLE usage_folded
 
 GRANT SELECT,INSERT,UPDATE ON TABLE atrium.usage_folded TO atrium_definer;
+
+-- TABLE usage_told
+
+GRANT SELECT,INSERT,UPDATE ON TABLE atrium.usage_told TO atrium_definer;
 
 -- TABLE users
 

@@ -1,7 +1,6 @@
 """The tasks of housekeeping, each safe to run twice at once and to be killed anywhere: what is left is done by the next run."""
 
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Final, Protocol
@@ -24,7 +23,6 @@ from atrium.ports.workflow import Workflow
 from atrium.tenancy.erasure import ErasureService
 
 _log: Final = logging.getLogger(__name__)
-_SUMMED: Final = ("calls", "input_tokens", "output_tokens", "cached_tokens", "cost")
 
 
 class Task(StrEnum):
@@ -103,12 +101,9 @@ class HousekeepingService:
         return report
 
     async def _tell_usage(self) -> None:
-        """What models were used for since ever, a line a model: infra/dashboard.py asks the log by the hour."""
-        sums: dict[str, Counter[str]] = {}
-        for row in await ledger.usage_figures(self._database):
-            sums.setdefault(row["model"], Counter()).update({name: int(row[name]) for name in _SUMMED})
-        for model, found in sums.items():
-            _log.info("usage", extra={"model": model, **found, "cost_usd": dollars(found["cost"])})
+        """What models were used for since the last sweep, a line a model: infra/dashboard.py adds them up by the hour."""
+        for row in await ledger.tell_usage(self._database):
+            _log.info("usage", extra=row | {"cost_usd": dollars(row["cost"])})
 
     async def _expired(self, budget: Budget) -> dict[str, int]:
         return await expire(self._relay, budget) | {"usage_daily": await ledger.fold_usage(self._database)}

@@ -10,7 +10,7 @@ FROM atrium.ledger_reserve(%(tenant_id)s, %(own_scope)s, %(own_id)s, ROW (
 SELECT settled, overshoot
 FROM atrium.ledger_settle(%(tenant_id)s, %(own_scope)s, %(own_id)s, %(call_id)s, ROW (
     %(outcome)s, %(cost)s, %(model)s, %(input_tokens)s, %(output_tokens)s, %(cached_tokens)s, %(units)s,
-    %(milliseconds)s, %(counted)s, %(attempts)s)::atrium.ledger_result);
+    %(milliseconds)s, %(counted)s, %(attempts)s, %(metric)s)::atrium.ledger_result);
 
 -- name: record
 -- A call that is over, in one.
@@ -18,11 +18,11 @@ SELECT atrium.ledger_record(%(tenant_id)s, %(own_scope)s, %(own_id)s,
     ROW (%(call_id)s, %(kind)s, %(planned_model)s, %(feature)s, %(bound)s, %(least)s, %(seconds)s,
          %(document_id)s, %(job_id)s, %(conversation_id)s, %(request_id)s)::atrium.ledger_call,
     ROW (%(outcome)s, %(cost)s, %(model)s, %(input_tokens)s, %(output_tokens)s, %(cached_tokens)s, %(units)s,
-         %(milliseconds)s, %(counted)s, %(attempts)s)::atrium.ledger_result) AS written;
+         %(milliseconds)s, %(counted)s, %(attempts)s, %(metric)s)::atrium.ledger_result) AS written;
 
 -- name: abandon
 -- Settle a call that nobody came back for.
-SELECT atrium.ledger_abandon(%(tenant_id)s, %(call_id)s) AS settled;
+SELECT atrium.ledger_abandon(%(tenant_id)s, %(call_id)s, %(metrics)s) AS settled;
 
 -- name: unsettled
 -- As atrium_relay: calls of all tenants whose time was over a day ago, the oldest first.
@@ -36,6 +36,10 @@ SELECT atrium.usage_fold_old() AS folded;
 -- name: usage_figures
 -- The deployment's usage, all tenants together.
 SELECT provider, model, feature, calls, input_tokens, output_tokens, cached_tokens, cost FROM atrium.usage_figures();
+
+-- name: usage_tell
+-- What models were used for since this was asked last.
+SELECT model, calls, input_tokens, output_tokens, cached_tokens, cost FROM atrium.usage_tell();
 
 -- name: ledger_figures
 -- Calls under way, and those that nobody came back for.

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from atrium.db import Database, Transaction, load_queries
 from atrium.kernel.principal import Operator, Principal, PrincipalKind, TenantId
+from atrium.ledger.metrics import listed, metric_name
 from atrium.ledger.models import GroupBy, Limit, Period, Scope, Settlement, Spend, Terms, Usage
 
 _queries = load_queries(__package__)
@@ -43,7 +44,9 @@ async def unsettled(relay: Database, most: int) -> list[tuple[TenantId, UUID]]:
 
 async def abandon(database: Database, tenant_id: TenantId, call_id: UUID) -> bool:
     """Whether it was such a call, and is settled now."""
-    return bool((await _one(database, _queries.abandon, tenant_id=tenant_id, call_id=call_id))["settled"])
+    return bool(
+        (await _one(database, _queries.abandon, tenant_id=tenant_id, call_id=call_id, metrics=sorted(listed())))["settled"]
+    )
 
 
 async def fold_usage(database: Database) -> int:
@@ -54,6 +57,11 @@ async def fold_usage(database: Database) -> int:
 async def usage_figures(database: Database) -> list[_Row]:
     """The deployment's usage by provider, model and feature."""
     return await database.call(_queries.usage_figures)
+
+
+async def tell_usage(database: Database) -> list[_Row]:
+    """What models were used for since this was called last, by model; nothing of those that were not."""
+    return await database.invoke(_queries.usage_tell)
 
 
 async def ledger_figures(database: Database) -> list[tuple[str, str, float]]:
@@ -140,6 +148,7 @@ def _result_params(settlement: Settlement) -> dict[str, Any]:
         "milliseconds": _within(settlement.milliseconds, _MOST_TOKENS),
         "counted": settlement.counted,
         "attempts": json.dumps(_storable(list(settlement.attempts))),
+        "metric": metric_name(settlement.model),
     }
 
 

@@ -104,7 +104,7 @@ GRANT SELECT, INSERT ON atrium.ledger_entries TO atrium_definer;
 CREATE TABLE atrium.usage_daily (
     tenant_id      uuid NOT NULL,
     day            date NOT NULL,
-    model          text NOT NULL,
+    model          text NOT NULL,                                -- as metrics call it: of the catalogue, or `provider/other`
     feature        text NOT NULL,
     provider       text NOT NULL,
     calls          bigint NOT NULL,
@@ -133,6 +133,17 @@ CREATE TABLE atrium.usage_folded (
 );
 GRANT SELECT, INSERT, UPDATE ON atrium.usage_folded TO atrium_definer;
 
+-- How far the log has been told what models were used for.
+CREATE TABLE atrium.usage_told (
+    model          text PRIMARY KEY,
+    calls          bigint NOT NULL,
+    input_tokens   bigint NOT NULL,
+    output_tokens  bigint NOT NULL,
+    cached_tokens  bigint NOT NULL,
+    cost           bigint NOT NULL
+);
+GRANT SELECT, INSERT, UPDATE ON atrium.usage_told TO atrium_definer;
+
 GRANT INSERT ON atrium.outbox TO atrium_definer;
 
 SET LOCAL ROLE atrium_definer;
@@ -143,10 +154,11 @@ CREATE TYPE atrium.ledger_call AS (
     document_id uuid, job_id uuid, conversation_id uuid, request_id text
 );
 
--- What it came to: a `Settlement`.
+-- What it came to: a `Settlement`. `metric` is what the model is called in sums over all tenants: a name that the catalogue lists,
+-- or `provider/other`.
 CREATE TYPE atrium.ledger_result AS (
     outcome text, cost bigint, model text, input_tokens bigint, output_tokens bigint, cached_tokens bigint, units bigint,
-    milliseconds bigint, counted boolean, attempts jsonb
+    milliseconds bigint, counted boolean, attempts jsonb, metric text
 );
 
 -- Whether a call may go out, and with how much; if not, which budget has no room: its scope, who set it, what is in it.
@@ -290,7 +302,7 @@ BEGIN
     written := FOUND;
     IF written THEN
         INSERT INTO usage_daily AS u (tenant_id, day, model, feature, provider, calls, input_tokens, output_tokens, cached_tokens, cost)
-        VALUES (tenant, (held.created_at AT TIME ZONE 'UTC')::date, result.model, held.feature, provider, 1,
+        VALUES (tenant, (held.created_at AT TIME ZONE 'UTC')::date, result.metric, held.feature, split_part(result.metric, '/', 1), 1,
                 result.input_tokens, result.output_tokens, result.cached_tokens, cost)
         ON CONFLICT (tenant_id, day, model, feature) DO UPDATE
            SET calls = u.calls + 1, input_tokens = u.input_tokens + excluded.input_tokens,
@@ -389,8 +401,9 @@ $$;
 REVOKE ALL ON FUNCTION atrium.ledger_record(uuid, text, uuid, atrium.ledger_call, atrium.ledger_result) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION atrium.ledger_record(uuid, text, uuid, atrium.ledger_call, atrium.ledger_result) TO atrium_app;
 
--- Settles a call that nobody came back for, at what was reserved, a day after its time; false when it is not such a one.
-CREATE FUNCTION atrium.ledger_abandon(tenant uuid, call_id uuid) RETURNS boolean
+-- Settles a call that nobody came back for, at what was reserved, a day after its time; false when it is not such a one. `metrics`:
+-- names that metrics may have.
+CREATE FUNCTION atrium.ledger_abandon(tenant uuid, call_id uuid, metrics text[]) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = atrium, public, pg_temp AS $$
 DECLARE
     held  ledger_reservations;
@@ -398,11 +411,14 @@ BEGIN
     PERFORM ledger_tenant(tenant);
     DELETE FROM ledger_reservations r
      WHERE r.tenant_id = tenant AND r.id = call_id AND r.due_at < now() - interval '1 day' RETURNING r.* INTO held;
-    RETURN FOUND AND ledger_enter(held, ROW ('unknown', held.bound, held.model, 0, 0, 0, 0, 0, false, '[]')::ledger_result);
+    RETURN FOUND AND ledger_enter(held, ROW (
+        'unknown', held.bound, held.model, 0, 0, 0, 0, 0, false, '[]',
+        CASE WHEN held.model = ANY (metrics) OR held.model LIKE 'local/%' THEN held.model
+             ELSE split_part(held.model, '/', 1) || '/other' END)::ledger_result);
 END
 $$;
-REVOKE ALL ON FUNCTION atrium.ledger_abandon(uuid, uuid) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION atrium.ledger_abandon(uuid, uuid) TO atrium_app;
+REVOKE ALL ON FUNCTION atrium.ledger_abandon(uuid, uuid, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atrium.ledger_abandon(uuid, uuid, text[]) TO atrium_app;
 
 -- As auth_admit_key, at the rates that are set for the key and its tenant; and reserves a call, if `call` is one.
 CREATE FUNCTION atrium.admit_key(
@@ -575,6 +591,34 @@ LANGUAGE sql STABLE SECURITY DEFINER ROWS 50 SET search_path = atrium, public, p
 $$;
 REVOKE ALL ON FUNCTION atrium.usage_figures() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION atrium.usage_figures() TO atrium_app;
+
+-- What models were used for since this was called last: each call is told of once, also where two ask at once. What is told and
+-- then lost on its way to the log stays lost: the sums are in usage_figures.
+CREATE FUNCTION atrium.usage_tell() RETURNS TABLE (
+    model text, calls bigint, input_tokens bigint, output_tokens bigint, cached_tokens bigint, cost bigint)
+LANGUAGE plpgsql SECURITY DEFINER ROWS 50 SET search_path = atrium, public, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('atrium.usage_told', 0));
+    RETURN QUERY
+    WITH sums AS (
+        SELECT u.model, sum(u.calls)::bigint AS calls, sum(u.input_tokens)::bigint AS input_tokens,
+               sum(u.output_tokens)::bigint AS output_tokens, sum(u.cached_tokens)::bigint AS cached_tokens, sum(u.cost)::bigint AS cost
+          FROM usage_figures() u GROUP BY u.model),
+    kept AS (
+        INSERT INTO usage_told (model, calls, input_tokens, output_tokens, cached_tokens, cost)
+        SELECT s.model, s.calls, s.input_tokens, s.output_tokens, s.cached_tokens, s.cost FROM sums s
+        ON CONFLICT (model) DO UPDATE
+           SET calls = excluded.calls, input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens,
+               cached_tokens = excluded.cached_tokens, cost = excluded.cost)
+    SELECT s.model, s.calls - coalesce(t.calls, 0), s.input_tokens - coalesce(t.input_tokens, 0),
+           s.output_tokens - coalesce(t.output_tokens, 0), s.cached_tokens - coalesce(t.cached_tokens, 0), s.cost - coalesce(t.cost, 0)
+      FROM sums s LEFT JOIN usage_told t ON t.model = s.model
+     WHERE s.calls > coalesce(t.calls, 0) ORDER BY s.model;
+END
+$$;
+REVOKE ALL ON FUNCTION atrium.usage_tell() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION atrium.usage_tell() TO atrium_app;
 
 -- Calls under way, and those whose time is over without anybody having come back.
 CREATE FUNCTION atrium.ledger_figures() RETURNS TABLE (name text, label text, value double precision)
