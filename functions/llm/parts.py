@@ -2,33 +2,16 @@
 
 import base64
 import binascii
-import re
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from atrium.kernel.public_urls import check_public
 from atrium.providers.base import File, Image, Message, Part, Text, ToolCall
 from atrium.web.schemas import StrictModel
 
 MOST_PARTS: Final = 200
-_HOST: Final = re.compile(r"(?=.{4,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", re.IGNORECASE)
-_INSIDE: Final = (".local", ".internal", ".localhost", ".localdomain", ".home.arpa")
 _MAGIC: Final = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8\xff", "image/gif": b"GIF8", "image/webp": b"RIFF"}
-
-
-def _public(url: str) -> str:
-    """The provider fetches it, also where that is a server of one's own: it must be a public name."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise ValueError("must be an https URL") from None
-    if parts.scheme != "https" or not parts.hostname:
-        raise ValueError("must be an https URL")
-    if parts.username or port not in {None, 443} or not _HOST.fullmatch(parts.hostname) or parts.hostname.endswith(_INSIDE):
-        raise ValueError("must name a public host, without a port, a user or a password")
-    return url
 
 
 def _decoded(data: str) -> bytes:
@@ -38,7 +21,8 @@ def _decoded(data: str) -> bytes:
         raise ValueError("must be base64") from None
 
 
-Url = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_public)]
+# The provider fetches it, also where that is a server of one's own.
+Url = Annotated[str, StringConstraints(max_length=2048), AfterValidator(check_public)]
 ToolName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 CallId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Content = Annotated[str, StringConstraints(min_length=1)]

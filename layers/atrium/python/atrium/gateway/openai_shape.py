@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Literal, cast
 
 from atrium.kernel.errors import FieldError, InvalidFields
+from atrium.kernel.public_urls import check_public, is_data
 from atrium.providers.base import (
     ChatRequest,
     File,
@@ -25,7 +26,7 @@ from atrium.providers.base import (
     ToolChoice,
 )
 
-_DATA_URL: Final = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,", re.ASCII)
+_DATA_URL: Final = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,", re.ASCII | re.IGNORECASE)
 _PDF: Final = "application/pdf"
 _ROLES: Final = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _DETAILS: Final = ("auto", "high", "low")
@@ -131,19 +132,20 @@ def _image(image: Mapping[str, Any], place: str) -> Image:
         raise refused(f"{place}/detail", f"must be one of {', '.join(_DETAILS)}.")
     detail = cast('Literal["auto", "low", "high"]', image.get("detail") or "auto")
     url = _text(image.get("url"), f"{place}/url")
-    if url.startswith("data:"):
+    if is_data(url):
         media_type, data = _data(url, f"{place}/url")
         return Image(data=data, media_type=media_type, detail=detail)
-    if not url.startswith(("https://", "http://")):
-        raise refused(f"{place}/url", "must be an http(s) or data: URL.")
-    return Image(url=url, detail=detail)
+    try:
+        return Image(url=check_public(url), detail=detail)
+    except ValueError as wrong:
+        raise refused(f"{place}/url", f"{wrong}, or a data: URL.") from None
 
 
 def _file(file: Mapping[str, Any], place: str) -> File:
     if file.get("file_data") is None:
         raise refused(f"{place}/file_data", "is needed: files of the Files API are not known here.")
     text = _text(file["file_data"], f"{place}/file_data")
-    media_type, data = _data(text if text.startswith("data:") else f"data:{_PDF};base64,{text}", f"{place}/file_data")
+    media_type, data = _data(text if is_data(text) else f"data:{_PDF};base64,{text}", f"{place}/file_data")
     if media_type != _PDF:
         raise refused(f"{place}/file_data", f"must be {_PDF}.")
     return File(data, media_type, _text(file.get("filename") or "document.pdf", f"{place}/filename"))

@@ -12,7 +12,7 @@ from atrium.kernel.clock import now
 from atrium.kernel.errors import FieldError, InvalidFields, InvalidInput, ProviderNotConfigured
 from atrium.kernel.principal import Principal
 from atrium.providers.base import ChatRequest, File, Image, Message
-from atrium.providers.catalogue import Capability, ChatSpec, EmbeddingSpec
+from atrium.providers.catalogue import Capability, ChatSpec, EmbeddingSpec, providers
 from atrium.providers.credentials import Credentials
 
 _SOON: Final = timedelta(days=30)
@@ -118,6 +118,8 @@ def _planned(call: ChatCall, spec: ChatSpec, models: ModelSet) -> Plan:
     for needed in _needs(call.request):
         if needed not in spec.capabilities:
             raise InvalidInput(f"{spec.model} cannot {_WORDS[needed]}. {_who_can(needed, models)}")
+    if _fetches(call.request) and (known := providers().get(spec.model.partition("/")[0])) and known.open:
+        raise InvalidInput(f"{spec.model} is sent pictures as bytes: a server of one's own would fetch their URLs from inside.")
     asked = replace(call.request, model=spec.model.partition("/")[2])
     return plan(spec, count_input(asked), call.max_tokens)
 
@@ -130,6 +132,10 @@ def _needs(request: ChatRequest) -> list[Capability]:
     # An empty schema asks for any JSON, which more models know.
     needs += [Capability.JSON_SCHEMA] if request.response_format and request.response_format.schema else []
     return needs
+
+
+def _fetches(request: ChatRequest) -> bool:
+    return any(isinstance(part, Image) and part.url for message in request.messages for part in _parts(message))
 
 
 def _parts(message: Message) -> Sequence[Any]:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from atrium.gateway import openai_shape
-from atrium.gateway.bounds import Plan, count_body, count_text, plan, uncautious
+from atrium.gateway.bounds import LEAST_ANSWER, Plan, count_body, count_text, plan, uncautious
 from atrium.gateway.metering import Meter
 from atrium.gateway.models import ChatCall, Purpose
 from atrium.gateway.openai_answers import DONE, Answer, read_usage
@@ -22,6 +22,7 @@ from atrium.gateway.relay_attempts import FEATURE, GRACE, SECONDS, answered, att
 from atrium.gateway.relay_streams import Opened, TranslatedStream, WireStream, written
 from atrium.gateway.routing import Candidate, Routed
 from atrium.gateway.service import GatewayService
+from atrium.gateway.wire_fields import LIMITS, check_wire, limit_of
 from atrium.kernel.errors import ProviderError
 from atrium.kernel.principal import Principal
 from atrium.ledger.models import Kind, Outcome, Reservation, Spend
@@ -53,10 +54,10 @@ class Asked:
 
     def spend(self, request_id: str) -> Spend:
         """What is to be reserved for it."""
-        price = self.spec.price
-        more = (self.answers - 1) * (price.bound(0, self.plan.max_tokens))
+        # In one sum: a long prompt makes every answer dearer.
+        bound = self.spec.price.bound(self.plan.input_tokens, self.plan.max_tokens * self.answers)
         least = None if self.plan.least is None or self.answers > 1 else self.plan.least
-        return Spend(Kind.CHAT, self.spec.model, FEATURE, self.plan.bound + more, least, SECONDS + GRACE, request_id=request_id)
+        return Spend(Kind.CHAT, self.spec.model, FEATURE, bound, least, SECONDS + GRACE, request_id=request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +128,13 @@ async def plan_chat(principal: Principal, models: ModelSet, body: Mapping[str, A
     spec = models.chat(body["model"])
     options = body.get("stream_options") or {}
     stream, wants_usage = bool(body.get("stream")), bool(options.get("include_usage"))
-    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    limit = limit_of(body)
     if not speaks_openai(spec):
         return await _translated(principal, models, body, spec, limit, stream=stream, wants_usage=wants_usage)
-    planned = plan(spec, count_body({**body, "model": spec.model}), limit)
     provider = spec.model.partition("/")[0]
+    own = providers()[provider].open
+    check_wire(body, own=own, priced=not own or spec.price.bound(1, 1) > 0)
+    planned = plan(spec, count_body({**body, "model": spec.model}), limit)
     candidate = Candidate(spec, await models.credentials(principal, provider), own_key=models.owns_key(provider))
     return Asked(body, models, candidate, planned, stream, wants_usage, answers=body.get("n") or 1)
 
@@ -194,7 +197,7 @@ class Relay:
     async def _ask(self, call: Call, candidate: Candidate) -> _Whole:
         if call.asked.request is not None:
             return await self._ask_translated(call, candidate)
-        provider, body = providers()[candidate.provider], _wire_body(call)
+        provider, body = providers()[candidate.provider], wire_body(call)
         reply = await with_key(
             call.principal, call.asked.models, candidate, lambda key: self._wire.whole(provider, key, _CHAT, body)
         )
@@ -216,7 +219,7 @@ class Relay:
             translated = TranslatedStream(Answer(candidate.spec.model), wants_usage=asked.wants_usage, heartbeat=call.heartbeat)
             await translated.begin(await self._adapter(candidate), _request(call))
             return translated
-        provider, body = providers()[candidate.provider], _wire_body(call)
+        provider, body = providers()[candidate.provider], wire_body(call)
         reader = await with_key(
             call.principal, call.asked.models, candidate, lambda key: self._wire.stream(provider, key, _CHAT, body)
         )
@@ -235,22 +238,32 @@ async def _settle(
     await meter.settle(outcome, spec.model, cost=cost, usage=used, counted=usage is not None, attempts=told)
 
 
-def _wire_body(call: Call) -> bytes:
-    """The body as the provider is sent it: with its own name of the model, the usage asked for, an answer that is affordable."""
+def wire_body(call: Call) -> bytes:
+    """The body as the provider is sent it: with its own name of the model, the usage asked for, one limit."""
     asked = call.asked
     spec, provider = asked.spec, providers()[asked.candidate.provider]
-    body = dict(asked.body) | {"model": spec.api_name or spec.model.partition("/")[2]}
+    body = {name: value for name, value in asked.body.items() if name not in LIMITS}
+    body["model"] = spec.api_name or spec.model.partition("/")[2]
+    body["max_tokens" if provider.open else "max_completion_tokens"] = _limit(call)
     if asked.stream:
         body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-    affordable = _affordable(call)
-    if affordable < asked.plan.max_tokens:
-        body["max_tokens" if provider.open else "max_completion_tokens"] = affordable
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _request(call: Call) -> ChatRequest:
     assert call.asked.request is not None
     return replace(call.asked.request, max_tokens=_affordable(call))
+
+
+def _limit(call: Call) -> int:
+    """Tokens of one answer, always told: what was reserved holds by nothing else.
+
+    Where its caller set none, it leaves room for the input by a cautious count, or the provider would refuse both together.
+    """
+    planned, affordable = call.asked.plan, _affordable(call)
+    if planned.least is None:
+        return affordable
+    return min(affordable, max(LEAST_ANSWER, planned.spec.context_window - planned.input_tokens))
 
 
 def _affordable(call: Call) -> int:
