@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from atrium.gateway.circuits import FAILURES
+from atrium.gateway.routing import TRIES
 from tests.factories.auth import bearer
 from tests.fakes.openai_server import OpenAIServer, failing, rate_limited
 from tests.fakes.wire import Script
@@ -104,9 +105,9 @@ async def test_the_next_model_answers(api: Api, openai: OpenAIServer) -> None:
 
 
 async def test_all_down_opens_the_circuit(api: Api, openai: OpenAIServer) -> None:
-    openai.script(*[Script(status=500)] * FAILURES)
-    assert (await api.chat()).status_code == 503
-    assert (await api.chat()).status_code == 503
+    openai.script(*[Script(status=500)] * (FAILURES * TRIES))
+    for _ in range(FAILURES):
+        assert (await api.chat()).status_code == 503
     openai.forget()
     answer = await api.chat()
     assert (answer.status_code, tried(answer.json()), openai.requests) == (503, [(MINI, "circuit_open", None)], [])

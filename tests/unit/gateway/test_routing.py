@@ -41,8 +41,17 @@ class World:
             raise answer
         return f"answer of {candidate.spec.model}"
 
-    async def first(self, *candidates: Candidate, seconds: float = 60) -> Routed[str]:
-        return await self.router.first(candidates, self.attempt, deadline=self.now + seconds)
+    async def first(self, *candidates: Candidate, seconds: float = 60, tenant: str = "acme") -> Routed[str]:
+        return await self.router.first(candidates, self.attempt, deadline=self.now + seconds, tenant=tenant)
+
+    async def fails(self, times: int, tenant: str = "acme", error: ProviderUnavailable = DOWN) -> None:
+        """So many calls of a tenant."""
+        for _ in range(times):
+            self.answers[MINI.spec.model].clear()
+            self.tell(MINI, *[error] * TRIES)
+            with pytest.raises(ProviderUnavailable):
+                await self.first(MINI, tenant=tenant)
+        self.answers.clear()
 
 
 def outcomes(error: ProviderError) -> list[tuple[str, str]]:
@@ -123,9 +132,7 @@ async def test_all_down_tells_everything_that_was_tried() -> None:
 
 async def test_a_circuit_opens_and_the_others_go_on() -> None:
     world = World()
-    world.tell(MINI, *[DOWN] * FAILURES)
-    for _ in range(2):
-        await world.first(MINI, LARGE)
+    await world.fails(FAILURES)
     world.asked.clear()
     routed = await world.first(MINI, LARGE)
     assert world.asked == ["openai/gpt-4o"]
@@ -134,10 +141,7 @@ async def test_a_circuit_opens_and_the_others_go_on() -> None:
 
 async def test_all_circuits_open_fails_at_once_and_says_when() -> None:
     world = World(jitter=0)
-    world.tell(MINI, *[DOWN] * FAILURES)
-    for _ in range(2):
-        with pytest.raises(ProviderUnavailable):
-            await world.first(MINI)
+    await world.fails(FAILURES)
     world.asked.clear()
     with pytest.raises(ProviderUnavailable) as caught:
         await world.first(MINI)
@@ -147,13 +151,42 @@ async def test_all_circuits_open_fails_at_once_and_says_when() -> None:
 
 
 async def test_a_tenants_own_key_has_a_circuit_of_its_own() -> None:
-    world = World()
+    world = World(jitter=0)
     theirs = Candidate(MINI.spec, Credentials("theirs"))
-    world.tell(MINI, *[DOWN] * FAILURES)
-    for _ in range(2):
-        with pytest.raises(ProviderUnavailable):
-            await world.first(MINI)
+    await world.fails(FAILURES)
     assert (await world.first(theirs)).value
+
+
+async def test_what_one_tenant_makes_fail_closes_nobody_elses_door() -> None:
+    world = World(jitter=0)
+    await world.fails(3 * FAILURES, "evil")
+    with pytest.raises(ProviderUnavailable, match="has been failing"):
+        await world.first(MINI, tenant="evil")
+    assert (await world.first(MINI, tenant="acme")).value
+
+
+async def test_what_fails_for_two_tenants_is_left_alone_by_all() -> None:
+    world = World(jitter=0)
+    await world.fails(FAILURES - 1, "acme")
+    await world.fails(1, "other")
+    with pytest.raises(ProviderUnavailable, match="has been failing"):
+        await world.first(MINI, tenant="third")
+    world.now += REST
+    assert (await world.first(MINI, tenant="third")).value
+    assert (await world.first(MINI, tenant="acme")).value
+
+
+async def test_a_call_counts_once_however_often_it_was_tried() -> None:
+    world = World(jitter=0)
+    await world.fails(FAILURES - 1)
+    assert (await world.first(MINI)).value
+
+
+@pytest.mark.parametrize("status", [408, 409, 429])
+async def test_being_limited_opens_nothing(status: int) -> None:
+    world = World(jitter=0)
+    await world.fails(3 * FAILURES, error=ProviderUnavailable("slow down", status=status))
+    assert (await world.first(MINI)).value
 
 
 async def test_one_that_hangs_leaves_time_for_the_next() -> None:
@@ -164,7 +197,7 @@ async def test_one_that_hangs_leaves_time_for_the_next() -> None:
             await asyncio.Event().wait()
         return "here"
 
-    routed = await router.first([MINI, LARGE], attempt, deadline=router.now + 0.08)
+    routed = await router.first([MINI, LARGE], attempt, deadline=router.now + 0.08, tenant="acme")
     assert [(each.outcome, each.model) for each in routed.attempts] == [("timeout", MINI.spec.model), ("ok", LARGE.spec.model)]
 
 
@@ -173,7 +206,7 @@ async def test_a_timeout_of_the_attempts_own_is_not_ours() -> None:
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        await Router().first([MINI], attempt, deadline=Router().now + 5)
+        await Router().first([MINI], attempt, deadline=Router().now + 5, tenant="acme")
 
 
 async def _cancelled_probe(world: World) -> None:
@@ -181,7 +214,7 @@ async def _cancelled_probe(world: World) -> None:
         await asyncio.Event().wait()
         return ""
 
-    task = asyncio.ensure_future(world.router.first([MINI], forever, deadline=world.now + 60))
+    task = asyncio.ensure_future(world.router.first([MINI], forever, deadline=world.now + 60, tenant="acme"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     task.cancel()
@@ -191,10 +224,7 @@ async def _cancelled_probe(world: World) -> None:
 
 async def test_a_probe_that_was_called_off_leaves_the_place_to_another() -> None:
     world = World(jitter=0)
-    world.tell(MINI, *[DOWN] * FAILURES)
-    for _ in range(2):
-        with pytest.raises(ProviderUnavailable):
-            await world.first(MINI)
+    await world.fails(FAILURES)
     world.now += REST
     await _cancelled_probe(world)
     assert (await world.first(MINI)).value

@@ -56,7 +56,11 @@ class Asking:
         attempts: tuple[Attempt, ...] = ()
         try:
             routed = await self._router.first(
-                self._prepared.candidates, self._open, deadline=self._deadline, earlier=self._prepared.earlier
+                self._prepared.candidates,
+                self._open,
+                deadline=self._deadline,
+                tenant=self._meter.tenant,
+                earlier=self._prepared.earlier,
             )
             attempts = routed.attempts
             async with aclosing(routed.value.rest), aclosing(self._told(routed)) as told:

@@ -46,7 +46,10 @@ class Embedding:
         meter = Meter(self._ledger, self._principal, await reserve(self._ledger, self._principal, spend))
         try:
             routed = await self._router.first(
-                [candidate], lambda each: self._paid(meter, each, texts, kind, sent), deadline=self._router.now + TIMEOUT
+                [candidate],
+                lambda each: self._paid(meter, each, texts, kind, sent),
+                deadline=self._router.now + TIMEOUT,
+                tenant=meter.tenant,
             )
         except BaseException as error:
             tried = error.attempts if isinstance(error, ProviderError) else ()

@@ -10,7 +10,7 @@ from uuid import UUID
 from atrium.gateway.bounds import count_text, uncautious
 from atrium.gateway.models import Purpose
 from atrium.kernel.errors import ProviderError
-from atrium.kernel.principal import Principal
+from atrium.kernel.principal import Principal, TenantId
 from atrium.ledger.models import Kind, Outcome, Reservation, Settlement, Spend
 from atrium.providers.base import ChatEvent, Message, TextDelta, ToolCall, ToolCallDelta, Usage
 from atrium.providers.catalogue import ChatSpec
@@ -90,6 +90,11 @@ class Meter:
         self._settled = False
         # What attempts may have cost that came to no answer, in nano-dollars: it is added to the settlement.
         self.lost = 0
+
+    @property
+    def tenant(self) -> TenantId:
+        """Whose call it is."""
+        return self._principal.tenant_id
 
     @contextmanager
     def answerless(self, cost: Callable[[], int]) -> Iterator[None]:

@@ -33,7 +33,7 @@ async def answered[T, S: (ChatSpec, EmbeddingSpec)](
     """The first answer, still to be settled. `input_tokens`: cautiously counted. Errors: ProviderError with attempts, settled."""
     spec = candidate.spec
     try:
-        return await router.first([candidate], attempt, deadline=router.now + SECONDS)
+        return await router.first([candidate], attempt, deadline=router.now + SECONDS, tenant=meter.tenant)
     except ProviderError as error:
         await meter.settle(Outcome.FAILED, spec.model, attempts=error.attempts)
         raise

@@ -8,11 +8,11 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from atrium.gateway.circuits import Circuit, Circuits, State
+from atrium.gateway.circuits import Circuits, Way
 from atrium.kernel.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from atrium.providers.catalogue import ChatSpec, EmbeddingSpec
 from atrium.providers.credentials import Credentials
@@ -23,6 +23,8 @@ _log: Final = logging.getLogger(__name__)
 TRIES: Final = 3
 BASE: Final = 0.25
 CAP: Final = 8.0
+# The provider is there, and busy with something: another call, or this tenant's many.
+_LIMITED: Final = frozenset({408, 409, 429})
 
 AttemptOutcome = Literal["ok", "unavailable", "timeout", "refused", "failed", "circuit_open", "not_configured"]
 
@@ -78,8 +80,9 @@ class Routed[T, S: (ChatSpec, EmbeddingSpec) = ChatSpec]:
 
 @dataclass(slots=True)
 class _Trial:
-    """What came of one candidate: a value, or why there is none."""
+    """What came of one candidate: a value, or why there is none. `tenant` is whose call it is."""
 
+    tenant: Hashable
     attempts: list[Attempt] = field(default_factory=list)
     error: ProviderError | None = None
 
@@ -110,9 +113,10 @@ class Router:
         attempt: Callable[[Candidate[S]], Awaitable[T]],
         *,
         deadline: float,
+        tenant: Hashable,
         earlier: Sequence[Attempt] = (),
     ) -> Routed[T, S]:
-        """The first answer, in the candidates' order, before `deadline` on this router's clock.
+        """The first answer to a tenant, in the candidates' order, before `deadline` on this router's clock.
 
         `ProviderUnavailable` is retried where it was, then passed on to the next; any other `ProviderError` is passed on at once.
         What the provider refuses, and InvalidInput, is the request's own fault and raised as it is. When nobody answers, the
@@ -121,7 +125,7 @@ class Router:
         tried = list(earlier)
         error: ProviderError = ProviderUnavailable("There is no model to ask.")
         for place, candidate in enumerate(candidates):
-            trial = _Trial(tried)
+            trial = _Trial(tenant, tried)
             others = len(candidates) - place - 1
             answer = await self._try(candidate, attempt, deadline, others, trial)
             if answer is not None:
@@ -139,11 +143,10 @@ class Router:
         trial: _Trial,
     ) -> tuple[T] | None:
         """The answer in a tuple, or None with `trial.error` set."""
-        circuit = self._circuits.of((candidate.spec.model, candidate.credentials))
+        way = self._circuits.way((candidate.spec.model, candidate.credentials), trial.tenant)
         for retry in range(TRIES):
-            admitted = circuit.admit(self._clock())
-            if admitted is State.OPEN:
-                self._leave_alone(candidate, circuit, trial)
+            if not way.admit(self._clock()):
+                self._leave_alone(candidate, way, trial)
                 return None
             # With others to ask, one that hangs may not use up their time.
             limit = (deadline - self._clock()) / (others + 1)
@@ -152,16 +155,16 @@ class Router:
                 answer = await _within(limit, candidate, attempt)
             except ProviderError as failure:
                 self._note(_outcome(failure), failure, began, candidate, trial)
-                self._tell(circuit, admitted, failure)
+                self._tell(way, failure)
                 if isinstance(failure, ProviderRefused):
                     failure.attempts = _json(trial.attempts)
                     raise
                 trial.error = failure
             except BaseException:  # called off, or wrong before it went out: it tells nothing of the provider
-                circuit.called_off(admitted)
+                way.called_off()
                 raise
             else:
-                circuit.succeeded()
+                way.succeeded()
                 self._note("ok", None, began, candidate, trial)
                 return (answer,)
             wait = self._wait(trial.error, retry, deadline, others)
@@ -170,12 +173,14 @@ class Router:
             await self._sleep(wait)
         return None
 
-    def _tell(self, circuit: Circuit, admitted: State, failure: ProviderError) -> None:
-        """What is refused, or cannot be read, shows that somebody is there."""
-        if isinstance(failure, ProviderUnavailable):
-            circuit.failed(self._clock(), admitted)
+    def _tell(self, way: Way, failure: ProviderError) -> None:
+        """What is refused, or cannot be read, shows that somebody is there; being limited tells nothing of the next call."""
+        if not isinstance(failure, ProviderUnavailable):
+            way.succeeded()
+        elif failure.status in _LIMITED:
+            way.called_off()
         else:
-            circuit.succeeded()
+            way.failed(self._clock())
 
     def _note(
         self, outcome: AttemptOutcome, failure: ProviderError | None, began: float, candidate: AnyCandidate, trial: _Trial
@@ -196,8 +201,8 @@ class Router:
             wait = max(wait, failure.retry_after)
         return wait if self._clock() + wait < deadline else None
 
-    def _leave_alone(self, candidate: AnyCandidate, circuit: Circuit, trial: _Trial) -> None:
-        rest = circuit.seconds_left(self._clock())
+    def _leave_alone(self, candidate: AnyCandidate, way: Way, trial: _Trial) -> None:
+        rest = way.seconds_left(self._clock())
         detail = f"{candidate.spec.model} has been failing and is asked again in {rest:.0f} s."
         trial.attempts.append(Attempt(candidate.provider, candidate.spec.model, "circuit_open", detail=detail))
         # What failed in this very call tells more than that the circuit opened over it.
