@@ -39,7 +39,7 @@ async def stream_chat(
     settings = request.app.state.runtime.settings
     call = await call_of(body, principal, stored, purpose, settings.chat_timeout)
     answer = await while_connected(request, begun(gateway.chat(principal, call), settings.sse_heartbeat))
-    return sse_response(request, named_events(answer, body.metadata))
+    return sse_response(request, named_events(answer, body.metadata), source=answer)
 
 
 @router.post("/embed", responses=_PROVIDER, dependencies=[_LARGE])

@@ -31,7 +31,7 @@ async def query(body: QuestionIn, request: Request, principal: Asker, answers: A
     if MEDIA_TYPE not in request.headers.get("accept", ""):
         return await _whole(body, request, principal, answers)
     sources, rest = await _opened(body, request, principal, answers)
-    return sse_response(request, named_events(sources, rest))
+    return sse_response(request, named_events(sources, rest), source=rest)
 
 
 @router.post(
@@ -43,7 +43,7 @@ async def query(body: QuestionIn, request: Request, principal: Asker, answers: A
 async def stream_answer(body: QuestionIn, request: Request, principal: Asker, answers: Answers) -> Response:
     """The answer as it is written: unnamed frames are its text, `sources`, `citation` and `error` are named."""
     sources, rest = await _opened(body, request, principal, answers)
-    return sse_response(request, plain_tokens(sources, rest), last=END)
+    return sse_response(request, plain_tokens(sources, rest), last=END, source=rest)
 
 
 @router.post("/query/sync", responses=_PROVIDER)

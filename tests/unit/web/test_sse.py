@@ -156,3 +156,27 @@ def test_a_frame_of_json_is_one_line_for_every_reader() -> None:
     frame = Event("token", said).frame().decode()
     assert len(frame.splitlines()) == 3
     assert json.loads(frame.splitlines()[1].removeprefix("data: ")) == said
+
+
+@pytest.mark.parametrize("type_", ["http.response.start", "http.response.body"])
+async def test_what_nobody_ever_asked_for_is_closed_too(type_: str) -> None:
+    watched = Watched()
+    source = watched.run()
+    await anext(source)
+
+    async def named() -> AsyncIterator[Event]:
+        async for event in source:
+            yield event
+
+    async def send(message: Any) -> None:
+        if message["type"] == type_:
+            raise OSError
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    scope = {"type": "http", "asgi": {"spec_version": "2.4"}}
+    with pytest.raises(ClientDisconnect):
+        await asyncio.wait_for(sse_response(request(0.01), named(), source=source)(scope, receive, send), 5)
+    assert watched.ended.is_set()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +29,8 @@ _PING: Final = b": ping\n\n"
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 # Some readers end a line at these too. In JSON they stand in strings only, where they may be escaped.
 _LINE_ENDS: Final = {place: f"\\u{place:04x}" for place in (0x85, 0x2028, 0x2029)}
+# A task that nobody holds may be collected before it ends.
+_closing: Final[set[asyncio.Future[None]]] = set()
 _LOG: Final = logging.getLogger("atrium.web")
 
 
@@ -57,39 +59,61 @@ class EventStream(StreamingResponse):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, frames: AsyncGenerator[bytes]) -> None:
+    def __init__(self, frames: AsyncGenerator[bytes], *sources: object) -> None:
         super().__init__(frames, headers=_HEADERS)
         self._frames = frames
+        self._sources = sources
 
     async def stream_response(self, send: Send) -> None:
-        """Send the frames; the generator is closed also when `send` fails in the middle."""
+        """Send the frames; the generator and its sources are closed also when `send` fails, be it before the first frame."""
         try:
             await super().stream_response(send)
         finally:
             await self._frames.aclose()
+            await _closed(*self._sources)
 
 
-def sse_response(request: Request, events: AsyncIterator[Event], *, last: Event | None = None) -> EventStream:
+def sse_response(
+    request: Request, events: AsyncIterator[Event], *, last: Event | None = None, source: object = None
+) -> EventStream:
     """Stream `events` with a `: ping` in every silence of `sse_heartbeat` seconds.
 
     A failure of the source becomes an `error` event with the problem's JSON; `last` closes the stream either way.
-    When the client leaves, the source is cancelled where it waits, so that its `finally` blocks run.
+    When the client leaves, the source is cancelled where it waits, so that its `finally` blocks run. `source`
+    is what the events are made of: it is closed too, for a generator that was never asked closes nothing.
     """
     settings = request.app.state.runtime.settings
-    return EventStream(_frames(request.state.request_id, events, last, settings.sse_heartbeat))
+    return EventStream(_frames(request.state.request_id, events, last, settings.sse_heartbeat), events, source)
 
 
 async def _frames(request_id: str, events: AsyncIterator[Event], last: Event | None, heartbeat: float) -> AsyncGenerator[bytes]:
     queue: asyncio.Queue[Event | None] = asyncio.Queue(maxsize=1)
     # One task runs the whole source: its context variables and timeouts must see one task from end to end.
-    source = asyncio.create_task(_pump(request_id, events, queue))
+    pump = asyncio.create_task(_pump(request_id, events, queue))
     try:
         while (event := await _next(queue, heartbeat)) is not None:
             yield _PING if event is _SILENCE else event.frame()
         if last is not None:
             yield last.frame()
     finally:
-        source.cancel()
+        await _closed(pump, events)
+
+
+async def _closed(*sources: object) -> None:
+    """Close them in this order, tasks by cancelling them, also where whoever waits for that is called off."""
+    task = asyncio.ensure_future(_close(sources))
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+    await asyncio.shield(task)
+
+
+async def _close(sources: Sequence[object]) -> None:
+    for source in sources:
+        if isinstance(source, asyncio.Task):
+            source.cancel()
+            await asyncio.wait({source})
+        elif isinstance(source, AsyncGenerator):
+            await source.aclose()
 
 
 async def _next(queue: asyncio.Queue[Event | None], heartbeat: float) -> Event | None:
