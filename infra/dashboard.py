@@ -1,7 +1,7 @@
 """One CloudWatch page of the deployment: traffic, models and money, documents, functions, the database.
 
-What models cost is asked of housekeeping's log, whose sweep writes what came since the sweep before: a metric for each model would
-cost by the month, also while nobody looks.
+What models cost is asked of housekeeping's log, whose sweep writes what came since the sweep before: a metric for each model
+would cost by the month, also while nobody looks.
 """
 
 from collections.abc import Mapping

@@ -16,6 +16,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from infra.areas import FUNCTIONS
 from infra.functions import Functions
 from infra.settings import Settings
 
@@ -32,7 +33,7 @@ _STEPS = ("extract", "embed", "publish")
 _VERDICTS = ("publish", "housekeeping")
 _UNFINISHED_SECONDS = 6 * 3600
 # Who calls models of others, and settles what they cost.
-_SPENDERS = ("rag", "llm", "openai", "embed")
+_SPENDERS = tuple(each.name for each in FUNCTIONS if "embed" in each.layers)
 # Dollars in one window; fractions of a cent are the rounding of a tokenizer.
 _OVERSHOOT_DOLLARS = 1.0
 _NAMESPACE = "Atrium"

@@ -23,6 +23,8 @@ router = area_router(prefix="/admin", tags=["admin"])
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _CSV: Final = "text/csv"
 _MOST_DAYS: Final = 366
+# Whether a CSV has not all lines: `true` or `false`.
+_TRUNCATED: Final = "X-Truncated"
 
 
 def _spelt(value: object) -> object:
@@ -81,13 +83,16 @@ async def get_usage(
     answered: Annotated[Format, Depends(answer_format)],
     group_by: Annotated[GroupBy, Query(description="What it is told apart by.")] = GroupBy.DAY,
 ) -> UsageReply | Response:
-    """What your organisation's calls of models came to. A call belongs to the day it began on."""
-    lines = await ledger.usage(principal, group_by, days)
+    """What your organisation's calls of models came to. A call belongs to the day it began on.
+
+    There are 10,000 lines at most: `truncated` (of CSV the header `X-Truncated`) tells whether some are missing; `total` has all.
+    """
+    report = await ledger.usage(principal, group_by, days)
     if answered is Format.CSV:
         name = f"usage-{group_by}-{days.first}-{days.last}.csv"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(as_csv(lines), media_type=_CSV, headers=headers)
-    return UsageReply.of(group_by, days, lines)
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', _TRUNCATED: str(report.truncated).lower()}
+        return Response(as_csv(report.lines), media_type=_CSV, headers=headers)
+    return UsageReply.of(group_by, days, report)
 
 
 @router.get("/limits")

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from atrium.ledger.models import GroupBy, Limit, Mode, Origin, Period, Scope, Terms, Usage, dollars, nano
+from atrium.ledger.models import GroupBy, Limit, Mode, Origin, Period, Scope, Terms, Usage, UsageReport, dollars, nano
 from atrium.web.schemas import JsonId, Reply, StrictModel, Timestamp
 
 # What a spreadsheet takes for the beginning of a formula.
@@ -25,10 +25,9 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-class UsageLine(Reply):
-    """What the calls of one key came to."""
+class UsageTotal(Reply):
+    """What calls came to."""
 
-    key: str = Field(description="The day, the model, the id …; empty for calls that have none.")
     calls: int
     failed: int = Field(description="Of them those that no provider answered.")
     input_tokens: int
@@ -44,18 +43,33 @@ class UsageLine(Reply):
         return cls(**numbers, cost_usd=dollars(usage.cost))
 
 
+class UsageLine(UsageTotal):
+    """What the calls of one key came to."""
+
+    key: str = Field(description="The day, the model, the id …; empty for calls that have none.")
+
+
 class UsageReply(Reply):
     """A tenant's usage of some days (UTC, both in it): days in their order, anything else dearest first."""
 
     group_by: GroupBy
     first: date = Field(serialization_alias="from")
     last: date = Field(serialization_alias="to")
+    total: UsageTotal = Field(description="Of all calls, also of those whose line is missing.")
     data: list[UsageLine] = Field(description="10,000 at most.")
+    truncated: bool = Field(description="Whether there are more lines than `data` has.")
 
     @classmethod
-    def of(cls, group_by: GroupBy, period: Period, lines: Iterable[Usage]) -> Self:
+    def of(cls, group_by: GroupBy, period: Period, report: UsageReport) -> Self:
         """The wire form."""
-        return cls(group_by=group_by, first=period.first, last=period.last, data=[UsageLine.of(each) for each in lines])
+        return cls(
+            group_by=group_by,
+            first=period.first,
+            last=period.last,
+            total=UsageTotal.of(report.total),
+            data=[UsageLine.of(each) for each in report.lines],
+            truncated=report.truncated,
+        )
 
 
 class LimitIn(StrictModel):
@@ -115,12 +129,12 @@ def as_csv(lines: Iterable[Usage]) -> str:
     """The lines for a spreadsheet, with a head; no cell is a formula, and no amount in powers of ten."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(UsageLine.model_fields)
+    numbers = [name for name in UsageTotal.model_fields if name != "cost_usd"]
+    writer.writerow(["key", *numbers, "cost_usd"])
     for line in map(UsageLine.of, lines):
-        *cells, cost = line.model_dump().values()
-        writer.writerow([_cell(each) for each in cells] + [f"{cost:.9f}"])
+        writer.writerow([_cell(line.key), *(getattr(line, name) for name in numbers), f"{line.cost_usd:.9f}"])
     return text.getvalue()
 
 
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+def _cell(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text

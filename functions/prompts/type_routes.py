@@ -3,6 +3,7 @@
 from fastapi import Request, status
 
 from atrium.web.context import request_id
+from atrium.web.idempotency import Idempotent
 from atrium.web.routing import area_router
 from functions.prompts.dependencies import ByType, Chooser, Defaults, Reader, Tenant, TypePath, Writer, tenant_models
 from functions.prompts.schemas import VersionIn
@@ -20,9 +21,11 @@ async def get_llm_prompt(kind: TypePath, author: Reader, by_type: ByType) -> Typ
 
 
 @prompts.post("/{type}", status_code=status.HTTP_201_CREATED)
-async def set_llm_prompt(kind: TypePath, body: VersionIn, request: Request, author: Writer, by_type: ByType) -> TypePromptsOut:
+async def set_llm_prompt(
+    kind: TypePath, body: VersionIn, request: Request, author: Writer, by_type: ByType, claim: Idempotent
+) -> TypePromptsOut:
     """A new version of your own prompt for a type, used from now on: its label `production` points at it."""
-    await by_type.put(author, kind, body.content(), request_id=request_id(request))
+    await by_type.put(author, kind, body.content(), prompt_id=claim.resource_id, request_id=request_id(request))
     found, versions = await by_type.active(author, kind)
     return TypePromptsOut.with_versions(kind, found, versions)
 

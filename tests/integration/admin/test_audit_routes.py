@@ -162,18 +162,18 @@ class TestExport:
         await sealed(database, office)
         lines = (await office.get("audit/export")).text
         assert len(lines.splitlines()) >= 3
-        assert (
-            audited(tmp_path, lines)
-            == f"{len(lines.splitlines())} entries, the last one's hash is " + (await office.json("audit/verify"))["head"]["hash"]
-        )
-        assert audited(tmp_path, lines.replace("notes", "ideas")).startswith("broken at")
-        assert audited(tmp_path, "".join(lines.splitlines(keepends=True)[1:])) == "broken at 2"
+        end = (await office.json("audit/verify"))["head"]["hash"]
+        assert audited(tmp_path, lines) == (0, f"{len(lines.splitlines())} entries, the last one's hash is {end}")
+        status, said = audited(tmp_path, lines.replace("notes", "ideas"))
+        assert status == 1
+        assert said.startswith("broken at")
+        assert audited(tmp_path, "".join(lines.splitlines(keepends=True)[1:])) == (1, "broken at 2")
 
 
-def audited(folder: Path, lines: str) -> str:
-    """What the Python of docs/operations.md says of an export."""
+def audited(folder: Path, lines: str) -> tuple[int, str]:
+    """The exit status of the Python of docs/operations.md for an export, and what it says."""
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     (script,) = [each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "audit.jsonl" in each]
     (folder / "audit.jsonl").write_text(lines, encoding="utf-8")
-    done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False)
+    return done.returncode, (done.stdout + done.stderr).strip()

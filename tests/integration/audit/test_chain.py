@@ -209,7 +209,9 @@ class TestTampering:
         assert (await sealed.verify()).complete
         assert (await sealed.verify(after=end)).first_broken == 5
 
-    @pytest.mark.parametrize("statement", ["UPDATE atrium.audit_log SET actor = 'user:2'", "DELETE FROM atrium.audit_log"])
+    @pytest.mark.parametrize(
+        "statement", ["UPDATE atrium.audit_log SET actor = 'user:2'", "DELETE FROM atrium.audit_log", "TRUNCATE atrium.audit_log"]
+    )
     async def test_with_its_triggers_not_even_the_superuser_does_it_by_mistake(
         self, sealed: Log, admin_connection: AdminConnection, statement: LiteralString
     ) -> None:

@@ -1,5 +1,6 @@
 """A day's calls of models stand in the sealed log as a digest: whoever changes the ledger afterwards is found."""
 
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from atrium.audit import record
 from atrium.audit.models import LedgerDay
 from atrium.audit.reading import AuditService
 from atrium.audit.sealing import close_days
@@ -15,7 +17,7 @@ from atrium.db import Database
 from atrium.housekeeping import repository
 from atrium.kernel.budget import Budget
 from atrium.kernel.ids import new_id
-from atrium.kernel.principal import Principal
+from atrium.kernel.principal import Principal, worker
 from atrium.kernel.settings import Settings
 from tests.integration.audit.conftest import AMPLE, Log
 from tests.integration.db.test_isolation import insert, samples
@@ -50,7 +52,10 @@ class Ledger:
         await self.connection.execute(insert("ledger_reservations", row), row)
 
     async def close(self) -> int:
-        return await close_days(self.log.database, self.log.tenant.tenant_id, Budget(AMPLE))
+        """How many days were closed; they are sealed, too."""
+        closed = await close_days(self.log.database, self.log.tenant.tenant_id, Budget(AMPLE))
+        await self.log.seal()
+        return closed
 
     async def day(self, day: datetime) -> LedgerDay:
         return await self.audits.ledger_day(self.log.tenant, day.date())
@@ -74,8 +79,28 @@ async def test_days_that_are_over_are_closed_once_each(ledger: Ledger) -> None:
     assert (await ledger.day(lately)).valid
     for never in (TODAY, TODAY - timedelta(days=3)):
         assert (await ledger.day(never)).entry is None
-    assert (await ledger.log.seal())[0] == 2
-    assert (await ledger.log.verify()).complete
+    assert (await ledger.log.verify()).verified_to == 2
+
+
+async def test_only_what_a_worker_wrote_and_the_chain_holds_closes_a_day(ledger: Ledger) -> None:
+    day = TODAY - timedelta(days=3)
+    await ledger.call(day)
+    async with ledger.log.database.transaction(ledger.log.tenant) as tx:
+        detail = asdict((await ledger.day(day)).now)
+        await record(tx, action="ledger.closed", target=f"ledger:{day.date()}", detail=detail)
+    await ledger.log.seal()
+    assert (await ledger.day(day)).entry is None
+    assert await close_days(ledger.log.database, ledger.log.tenant.tenant_id, Budget(AMPLE)) == 1
+    assert (await ledger.day(day)).entry is None
+    await ledger.log.seal()
+    assert (await ledger.day(day)).valid
+    # Who changes the ledger and says so again later is found all the same.
+    await ledger.connection.execute("UPDATE atrium.ledger_entries SET cost = 0")
+    async with ledger.log.database.transaction(worker(ledger.log.tenant.tenant_id)) as tx:
+        changed = asdict((await ledger.day(day)).now)
+        await record(tx, action="ledger.closed", target=f"ledger:{day.date()}", detail=changed)
+    await ledger.log.seal()
+    assert not (await ledger.day(day)).valid
 
 
 async def test_a_day_waits_for_its_last_call(ledger: Ledger) -> None:

@@ -1,16 +1,19 @@
 """Reserve and settle: no budget is exceeded by admission, nothing is settled twice, and nothing is lost."""
 
 import asyncio
+from datetime import date, timedelta
 from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from atrium.db import Database
 from atrium.kernel.errors import BudgetExceeded, Unavailable
 from atrium.kernel.ids import new_id
 from atrium.kernel.principal import Principal, worker
 from atrium.kernel.settings import Settings
+from atrium.ledger import repository
 from atrium.ledger.models import GroupBy, Kind, Outcome, Period, Spend
 from atrium.ledger.service import LedgerService
 from tests.factories.ledger import balances, set_limit, settlement, spend
@@ -18,6 +21,7 @@ from tests.factories.tenancy import make_api_key
 
 Connection = psycopg.AsyncConnection[dict[str, Any]]
 DOLLAR = 10**9
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -261,6 +265,34 @@ class TestTime:
 
 
 class TestUsage:
+    @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Midway"])
+    async def test_a_day_is_utcs_whatever_the_server_thinks(
+        self, settings: Settings, database: Database, admin_connection: Connection, tenant: Principal, zone: str
+    ) -> None:
+        await LedgerService(database).record(tenant, spend(0), settlement(1))
+        await admin_connection.execute("UPDATE atrium.ledger_entries SET created_at = '2026-03-02T00:00:00Z'")
+        await admin_connection.execute(
+            SQL("ALTER DATABASE {} SET timezone = {}").format(Identifier(settings.database_name), zone)
+        )
+        there = Database(settings)
+        day = date(2026, 3, 2)
+        reports = [
+            await LedgerService(there).usage(tenant, GroupBy.DAY, Period(each, each)) for each in (day, day - DAY, day + DAY)
+        ]
+        await there.close()
+        assert [report.total.calls for report in reports] == [1, 0, 0]
+        assert [line.key for report in reports for line in report.lines] == ["2026-03-02"]
+
+    async def test_what_does_not_fit_is_told_and_summed(self, database: Database, tenant: Principal) -> None:
+        for number in range(3):
+            await LedgerService(database).record(tenant, spend(0), settlement(number, model=f"openai/{number}"))
+        period = Period(date(2026, 1, 1), date(9998, 1, 1))
+        async with database.transaction(tenant) as tx:
+            report, whole = [await repository.usage(tx, GroupBy.MODEL, period, most) for most in (2, 3)]
+        assert ([line.key for line in report.lines], report.truncated) == (["openai/2", "openai/1"], True)
+        assert (report.total.calls, report.total.cost, report.total.key) == (3, 3, "")
+        assert (len(whole.lines), whole.truncated) == (3, False)
+
     async def test_it_is_told_apart_by_whatever_is_asked_for(
         self, ledger: LedgerService, admin_connection: Connection, tenant: Principal, other_tenant: Principal
     ) -> None:
@@ -280,7 +312,7 @@ class TestUsage:
         period = Period(today["day"], today["day"])
 
         async def costs(group_by: GroupBy) -> list[tuple[str, int]]:
-            return [(line.key, line.cost) for line in await ledger.usage(tenant, group_by, period)]
+            return [(line.key, line.cost) for line in (await ledger.usage(tenant, group_by, period)).lines]
 
         assert await costs(GroupBy.DAY) == [(today["day"].isoformat(), 100)]
         assert await costs(GroupBy.MODEL) == [("openai/gpt-4o-mini", 80), ("anthropic/claude", 20)]
@@ -294,7 +326,8 @@ class TestUsage:
             (GroupBy.CONVERSATION, conversation, 30),
         ):
             assert (str(each), cost) in await costs(group_by)
-        (failed,) = [line for line in await ledger.usage(tenant, GroupBy.PROVIDER, period) if line.failed]
+        assert (await ledger.usage(tenant, GroupBy.MODEL, period)).total.cost == 100
+        (failed,) = [line for line in (await ledger.usage(tenant, GroupBy.PROVIDER, period)).lines if line.failed]
         assert (failed.key, failed.calls, failed.input_tokens, failed.output_tokens) == ("anthropic", 1, 10, 5)
 
 

@@ -83,6 +83,7 @@ class TestUsage:
                 "cached_tokens": 0, "units": 0, "cost_usd": 1.500000004,
             }
         ]  # fmt: skip
+        assert (body["total"]["calls"], body["total"]["cost_usd"], body["truncated"]) == (2, 1.500000004, False)
 
     @pytest.mark.parametrize(("params", "accept"), [({"format": "csv"}, "*/*"), ({}, "text/csv")])
     async def test_it_is_told_in_csv_that_no_spreadsheet_runs(
@@ -97,6 +98,7 @@ class TestUsage:
         await used(database, session, 3, model="=HYPERLINK()/x")
         answer = await http.get(USAGE, params={"group_by": "model"} | params, headers=admin | {"Accept": accept})
         assert answer.headers["content-type"].startswith("text/csv")
+        assert answer.headers["X-Truncated"] == "false"
         head, line = csv.reader(io.StringIO(answer.text))
         assert head[0] == "key"
         assert (line[0], line[-1]) == ("'=HYPERLINK()/x", "0.000000003")

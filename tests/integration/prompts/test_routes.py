@@ -286,6 +286,13 @@ class TestRights:
 
 
 class TestTypes:
+    async def test_the_same_request_twice_makes_one_version(self, api: Api) -> None:
+        answers = [
+            await api.ada("POST", "/llm-prompts/summary", said("x {{text}}"), **{"Idempotency-Key": "k"}) for _ in range(2)
+        ]
+        assert [(each.status_code, each.json()["versions"][0]["version"]) for each in answers] == [(201, 1), (201, 1)]
+        assert len((await api.ada("GET", "/llm-prompts/summary")).json()["versions"]) == 1
+
     async def test_a_type_goes_from_built_in_to_own_and_back(self, api: Api) -> None:
         builtin = (await api.ada("GET", "/llm-prompts/summary")).json()
         own = await api.ada("POST", "/llm-prompts/summary", said("Shorten {{text}}", note="short"))

@@ -22,7 +22,8 @@ def test_who(actor: str, name: str | None, said: str) -> None:
     [
         ("document.deleted", "Ada deleted document {x}"), ("provider_key.put", "Ada put provider key {x}"),
         ("auth.logged_in", "Ada logged in"), ("auth.login_failed", "Ada failed to log in as {x}"),
-        ("prompt.label.moved", "Ada moved prompt label {x}"),
+        ("prompt.label.moved", "Ada moved prompt label {x}"), ("llm_default.set", "Ada set the default model for {x}"),
+        ("provider_key.set", "Ada set the key of provider {x}"),
     ],
 )  # fmt: skip
 def test_what_was_done(action: str, said: str) -> None:
@@ -37,3 +38,10 @@ def test_without_a_target_the_sentence_ends() -> None:
 @pytest.mark.parametrize(("kind", "said"), [("ocr", "Atrium read scanned pages with m ({f})"), ("new", "Atrium called m ({f})")])
 def test_a_call(kind: str, said: str) -> None:
     assert phrases.call("Atrium", kind, "m", "{f}") == said
+
+
+@pytest.mark.parametrize(
+    ("target", "said"), [("tenant:1", "the organisation"), ("ledger:2026-11-18", "2026-11-18"), ("bare", "bare"), ("", "")]
+)
+def test_what_has_no_name(target: str, said: str) -> None:
+    assert phrases.what(target) == said

@@ -48,8 +48,7 @@ class Activity:
         who = phrases.who(row["actor"], row["actor_name"])
         found = None
         if row["call"] is None:
-            target = row["target"].partition(":")[2] or row["target"]
-            summary = phrases.change(who, row["action"], row["target_name"] or target)
+            summary = phrases.change(who, row["action"], row["target_name"] or phrases.what(row["target"]))
         else:
             found = Call(row["id"], **row["call"])
             summary = phrases.call(who, found.kind, found.model, found.feature)

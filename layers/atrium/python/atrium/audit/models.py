@@ -67,7 +67,7 @@ class DayDigest:
 
 @dataclass(frozen=True, slots=True)
 class LedgerDay:
-    """A day of the ledger as it is now, and as the audit log has it; None: the day is not closed."""
+    """A day of the ledger as it is now, and as the sealed audit log has it; None: the day is not closed, or not sealed yet."""
 
     day: date
     now: DayDigest

@@ -19,9 +19,12 @@ _PHRASES: Final = {
     "document.ready": "made document {} searchable",
     "tenant.updated": "changed the organisation's settings",
     "limits.changed": "changed the limits of {}",
-    "llm_default.set": "set the default prompt for {}",
+    "llm_default.set": "set the default model for {}",
     "prompt.version_added": "added a version to prompt {}",
     "prompt.label_set": "moved a label of prompt {}",
+    "model.changed": "changed the terms of model {}",
+    "provider_key.set": "set the key of provider {}",
+    "provider_key.deleted": "deleted the key of provider {}",
     "ledger.closed": "closed the ledger's day {}",
 }
 _CALLS: Final = {
@@ -45,6 +48,12 @@ def who(actor: str, name: str | None) -> str:
     if name is None:
         return _ACTORS.get(kind, kind)
     return f"the API key {name}" if kind == "api_key" else name
+
+
+def what(target: str) -> str:
+    """Of a target that has no name (any more): what stands behind its kind."""
+    kind, _, rest = target.partition(":")
+    return "the organisation" if kind == "tenant" else rest or target
 
 
 def change(actor: str, action: str, target: str) -> str:

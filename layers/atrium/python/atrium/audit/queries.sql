@@ -29,6 +29,13 @@ SELECT closed FROM atrium.close_ledger_day()
 -- What a day's calls come to now.
 SELECT calls, cost, digest FROM atrium.ledger_digest(%(day)s)
 
+-- name: closing_entry
+-- What the chain says of a day of the ledger: its first such entry, written by a worker.
+SELECT a.id, a.at, a.actor, a.action, a.target, a.detail, a.request_id, a.seq, a.hash FROM atrium.audit_log a
+WHERE a.tenant_id = %(tenant_id)s AND a.action = 'ledger.closed' AND a.target = %(target)s AND a.actor = %(actor)s
+  AND a.seq IS NOT NULL
+ORDER BY a.seq LIMIT 1
+
 -- name: chain
 -- Where the chain should end, where it does, and the unsealed tail: as of one moment.
 SELECT c.seq, c.hash, c.sealed_at, sealed.last, tail.unsealed, tail.oldest
@@ -55,7 +62,8 @@ LIMIT %(limit)s
 -- GET /admin/activity: changes and calls of models, newest first; each half brings a page, and names are looked up for one.
 -- Renewed logins, every few minutes for whoever works, are left out.
 WITH changes AS (
-    SELECT a.id, a.at, a.actor, a.action, a.target, a.detail ->> 'name' AS detail_name, a.request_id, NULL::jsonb AS call
+    SELECT a.id, a.at, a.actor, a.action, a.target,
+           coalesce(a.detail ->> 'name', CASE WHEN starts_with(a.target, 'prompt:') THEN a.detail ->> 'key' END) AS detail_name, a.request_id, NULL::jsonb AS call
     FROM atrium.audit_log a
     WHERE %(changes)s AND a.tenant_id = %(tenant_id)s AND a.action <> 'auth.refreshed'
       AND (%(actor)s::text IS NULL OR a.actor = %(actor)s)

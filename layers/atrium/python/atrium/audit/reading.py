@@ -50,9 +50,7 @@ class AuditService:
         """The calls of models of a day (UTC), compared with what the audit log says of it."""
         async with self._database.transaction(principal) as tx:
             now = await repository.ledger_digest(tx, day)
-            where = AuditFilter(action="ledger.closed", target=f"ledger:{day}")
-            entries = await repository.list_entries(tx, where, after=None, limit=1)
-        return LedgerDay(day, now, entries[0] if entries else None)
+            return LedgerDay(day, now, await repository.closing_entry(tx, day))
 
     async def verify(self, principal: Principal, after: Link, budget: Budget) -> Verification:
         """Compute the chain behind `after` again; see `atrium.audit.verifying`."""

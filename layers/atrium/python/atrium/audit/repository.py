@@ -10,6 +10,7 @@ from atrium.audit.canonical import GENESIS, MEMBERS, parse
 from atrium.audit.models import AuditEntry, AuditFilter, Chain, DayDigest, Link, SealedEntry
 from atrium.db import Row, Transaction, load_queries
 from atrium.kernel.ids import new_id
+from atrium.kernel.principal import worker
 
 queries = load_queries(__package__)
 
@@ -67,6 +68,14 @@ async def close_day(tx: Transaction) -> date | None:
 async def ledger_digest(tx: Transaction, day: date) -> DayDigest:
     """What the tenant's calls of that day come to now."""
     return DayDigest(**_one(await tx.fetch_one(queries.ledger_digest, day=day)))
+
+
+async def closing_entry(tx: Transaction, day: date) -> AuditEntry | None:
+    """The sealed entry that closed a day of the tenant's ledger."""
+    tenant_id = tx.principal.tenant_id
+    params = {"tenant_id": tenant_id, "target": f"ledger:{day}", "actor": worker(tenant_id).subject}
+    row = await tx.fetch_one(queries.closing_entry, **params)
+    return None if row is None else AuditEntry.from_row(row)
 
 
 async def chain(tx: Transaction) -> Chain:

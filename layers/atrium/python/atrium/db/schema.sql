@@ -1615,8 +1615,10 @@ CREATE FUNCTION atrium.refuse_sealed() RETURNS trigger
     SET search_path TO 'atrium', 'public', 'pg_temp'
     AS $$
 BEGIN
-    IF TG_OP = 'DELETE' AND EXISTS (SELECT FROM erasures e WHERE e.tenant_id = OLD.tenant_id) THEN
-        RETURN OLD;
+    IF TG_OP = 'DELETE' THEN
+        IF EXISTS (SELECT FROM erasures e WHERE e.tenant_id = OLD.tenant_id) THEN
+            RETURN OLD;
+        END IF;
     END IF;
     RAISE EXCEPTION 'a sealed entry of the audit log stays as it is' USING ERRCODE = 'insufficient_privilege';
 END
@@ -3086,6 +3088,10 @@ CREATE INDEX usage_daily_day ON atrium.usage_daily USING btree (day);
 -- users_email
 
 CREATE UNIQUE INDEX users_email ON atrium.users USING btree (email);
+
+-- audit_log all_sealed
+
+CREATE TRIGGER all_sealed BEFORE TRUNCATE ON atrium.audit_log FOR EACH STATEMENT EXECUTE FUNCTION atrium.refuse_sealed();
 
 -- chunks bits_of_removed
 

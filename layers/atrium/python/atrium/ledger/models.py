@@ -180,3 +180,12 @@ class Usage:
     def from_row(cls, row: dict[str, Any]) -> Self:
         """Of a row of sums."""
         return cls(**{name: row[name] for name in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """All calls of a period, and what they are by their keys. `truncated`: there are more keys than `lines`."""
+
+    total: Usage
+    lines: tuple[Usage, ...]
+    truncated: bool

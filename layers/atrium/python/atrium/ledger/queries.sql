@@ -46,20 +46,24 @@ SELECT model, calls, input_tokens, output_tokens, cached_tokens, cost FROM atriu
 SELECT name, label, value FROM atrium.ledger_figures();
 
 -- name: usage
--- A tenant's calls of some days, summed by what they are told apart by: days in their order, anything else dearest first.
-SELECT coalesce(CASE %(group_by)s
-           WHEN 'day' THEN to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')
-           WHEN 'model' THEN model WHEN 'provider' THEN provider WHEN 'feature' THEN feature
-           WHEN 'user' THEN user_id::text WHEN 'api_key' THEN api_key_id::text WHEN 'document' THEN document_id::text
-           WHEN 'job' THEN job_id::text WHEN 'conversation' THEN conversation_id::text END, '') AS key,
-       count(*) AS calls, count(*) FILTER (WHERE outcome = 'failed') AS failed,
-       sum(input_tokens)::bigint AS input_tokens, sum(output_tokens)::bigint AS output_tokens,
-       sum(cached_tokens)::bigint AS cached_tokens, sum(units)::bigint AS units, sum(cost)::bigint AS cost
-FROM atrium.ledger_entries
-WHERE created_at >= %(first)s::date AND created_at < %(last)s::date + 1
-GROUP BY 1
-ORDER BY CASE %(group_by)s WHEN 'day' THEN 0 ELSE sum(cost) END DESC, 1
-LIMIT %(most)s;
+-- A tenant's calls of some days, summed by what they are told apart by: days in their order, anything else dearest first. The first
+-- row has no key and is all of them.
+SELECT c.key, count(*) AS calls, count(*) FILTER (WHERE c.outcome = 'failed') AS failed,
+       coalesce(sum(c.input_tokens), 0)::bigint AS input_tokens, coalesce(sum(c.output_tokens), 0)::bigint AS output_tokens,
+       coalesce(sum(c.cached_tokens), 0)::bigint AS cached_tokens, coalesce(sum(c.units), 0)::bigint AS units,
+       coalesce(sum(c.cost), 0)::bigint AS cost
+FROM (
+    SELECT e.outcome, e.input_tokens, e.output_tokens, e.cached_tokens, e.units, e.cost, coalesce(CASE %(group_by)s
+               WHEN 'day' THEN to_char(e.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')
+               WHEN 'model' THEN e.model WHEN 'provider' THEN e.provider WHEN 'feature' THEN e.feature
+               WHEN 'user' THEN e.user_id::text WHEN 'api_key' THEN e.api_key_id::text WHEN 'document' THEN e.document_id::text
+               WHEN 'job' THEN e.job_id::text WHEN 'conversation' THEN e.conversation_id::text END, '') AS key
+    FROM atrium.ledger_entries e
+    WHERE e.created_at >= %(first)s::date::timestamp AT TIME ZONE 'UTC'
+      AND e.created_at < (%(last)s::date + 1)::timestamp AT TIME ZONE 'UTC') c
+GROUP BY GROUPING SETS ((), (c.key))
+ORDER BY grouping(c.key) DESC, CASE %(group_by)s WHEN 'day' THEN 0 ELSE sum(c.cost) END DESC, c.key
+LIMIT %(most)s + 2;
 
 -- name: limits
 -- A page of a tenant's limits with this month's balances; the tenant's own first.

@@ -9,7 +9,7 @@ from uuid import UUID
 from atrium.db import Database, Transaction, load_queries
 from atrium.kernel.principal import Operator, Principal, PrincipalKind, TenantId
 from atrium.ledger.metrics import listed, metric_name
-from atrium.ledger.models import GroupBy, Limit, Period, Scope, Settlement, Spend, Terms, Usage
+from atrium.ledger.models import GroupBy, Limit, Period, Scope, Settlement, Spend, Terms, Usage, UsageReport
 
 _queries = load_queries(__package__)
 _Row = dict[str, Any]
@@ -69,10 +69,11 @@ async def ledger_figures(database: Database) -> list[tuple[str, str, float]]:
     return [(row["name"], row["label"], float(row["value"])) for row in await database.call(_queries.ledger_figures)]
 
 
-async def usage(tx: Transaction, group_by: GroupBy, period: Period, most: int) -> list[Usage]:
-    """Sums of the transaction's tenant."""
+async def usage(tx: Transaction, group_by: GroupBy, period: Period, most: int) -> UsageReport:
+    """Sums of the transaction's tenant, `most` groups of them."""
     rows = await tx.fetch_all(_queries.usage, group_by=group_by.value, first=period.first, last=period.last, most=most)
-    return [Usage.from_row(row) for row in rows]
+    total, *lines = (Usage.from_row(row | {"key": row["key"] or ""}) for row in rows)
+    return UsageReport(total, tuple(lines[:most]), truncated=len(lines) > most)
 
 
 async def limits(tx: Transaction, after: tuple[Any, ...] | None, rows: int) -> list[Limit]:

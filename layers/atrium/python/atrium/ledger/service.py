@@ -20,7 +20,7 @@ from atrium.ledger.models import (
     Settlement,
     Spend,
     Terms,
-    Usage,
+    UsageReport,
     dollars,
 )
 
@@ -69,8 +69,8 @@ class LedgerService:
         """
         return await repository.record(self._database, principal, spend, settlement)
 
-    async def usage(self, principal: Principal, group_by: GroupBy, period: Period) -> list[Usage]:
-        """The tenant's calls of some days in sums, days in their order, anything else dearest first; 10,000 at most."""
+    async def usage(self, principal: Principal, group_by: GroupBy, period: Period) -> UsageReport:
+        """The tenant's calls of some days in sums, days in their order, anything else dearest first; 10,000 lines at most."""
         async with self._database.transaction(principal) as tx:
             return await repository.usage(tx, group_by, period, _MOST_GROUPS)
 

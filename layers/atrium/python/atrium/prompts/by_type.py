@@ -7,6 +7,7 @@ parameters, holds where neither the request nor the prompt says one.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from atrium.audit import record
 from atrium.db import Database, Transaction
@@ -41,12 +42,14 @@ class TypePrompts:
         async with shelf_of(self._database, author) as shelf:
             return await resolving.find(shelf.read, Reference(kind, subject=subject_of(author)), at="", without=shelf.layer)
 
-    async def put(self, author: Author, kind: PromptType, content: Content, *, request_id: str = "") -> None:
-        """A new version of the author's own, made where there was none; `production` points at it. InvalidFields."""
+    async def put(
+        self, author: Author, kind: PromptType, content: Content, *, prompt_id: UUID | None = None, request_id: str = ""
+    ) -> None:
+        """A new version of the author's own, made as `prompt_id` where there was none; `production` points at it. InvalidFields."""
         check_content(content, kind, kind)
         content = await modelled(content, author, self._check_model)
         async with shelf_of(self._database, author) as shelf:
-            version, prompt = 1, await writing.create(shelf, new_id(), NewPrompt(kind, content, kind), request_id)
+            version, prompt = 1, await writing.create(shelf, prompt_id or new_id(), NewPrompt(kind, content, kind), request_id)
             if prompt is None:
                 prompt = await writing.own(shelf, kind)
                 if prompt is None:

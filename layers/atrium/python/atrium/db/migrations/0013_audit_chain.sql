@@ -37,8 +37,10 @@ GRANT SELECT (tenant_id, day) ON atrium.usage_daily TO atrium_relay;            
 -- triggers there is the chain.
 CREATE FUNCTION atrium.refuse_sealed() RETURNS trigger LANGUAGE plpgsql SET search_path = atrium, public, pg_temp AS $$
 BEGIN
-    IF TG_OP = 'DELETE' AND EXISTS (SELECT FROM erasures e WHERE e.tenant_id = OLD.tenant_id) THEN
-        RETURN OLD;
+    IF TG_OP = 'DELETE' THEN
+        IF EXISTS (SELECT FROM erasures e WHERE e.tenant_id = OLD.tenant_id) THEN
+            RETURN OLD;
+        END IF;
     END IF;
     RAISE EXCEPTION 'a sealed entry of the audit log stays as it is' USING ERRCODE = 'insufficient_privilege';
 END
@@ -46,6 +48,7 @@ $$;
 REVOKE ALL ON FUNCTION atrium.refuse_sealed() FROM PUBLIC;
 CREATE TRIGGER sealed BEFORE UPDATE OR DELETE ON atrium.audit_log
     FOR EACH ROW WHEN (OLD.seq IS NOT NULL) EXECUTE FUNCTION atrium.refuse_sealed();
+CREATE TRIGGER all_sealed BEFORE TRUNCATE ON atrium.audit_log EXECUTE FUNCTION atrium.refuse_sealed();
 
 SET LOCAL ROLE atrium_definer;
 
