@@ -45,7 +45,7 @@ class TypePrompts:
     async def put(
         self, author: Author, kind: PromptType, content: Content, *, prompt_id: UUID | None = None, request_id: str = ""
     ) -> None:
-        """A new version of the author's own, made as `prompt_id` where there was none; `production` points at it. InvalidFields."""
+        """A new version of the author's own, a new prompt where there was none; `production` points at it. InvalidFields."""
         check_content(content, kind, kind)
         content = await modelled(content, author, self._check_model)
         async with shelf_of(self._database, author) as shelf:
