@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from atrium.providers.base import Usage
+from atrium.providers.catalogue import chat_spec
 from atrium.tenancy.keys import new_key, parse_key
 from tests.fakes.openai_server import OpenAIServer, failing, out_of_quota
 from tests.fakes.wire import Script
-from tests.integration.openai.conftest import HELLO, Api, frames
+from tests.integration.openai.conftest import GPT, HELLO, Api, frames
 
 
 def told(answer: Any) -> tuple[int, str, str]:
@@ -98,7 +100,39 @@ async def test_failing_providers_are_told_with_attempts(
     attempts = answer.json()["error"]["attempts"]
     assert len(attempts) == (3 if status == 503 else 1)
     (call,) = await api.calls()
-    assert (call["outcome"], call["cost"], len(call["attempts"])) == ("failed", 0, len(attempts))
+    assert (call["outcome"], len(call["attempts"])) == ("failed", len(attempts))
+    # Whoever answered 200 may want to be paid, whatever that answer was.
+    assert (call["cost"] > 0, call["counted"]) == ((True, False) if script.garbage else (False, True))
+
+
+async def test_an_unreadable_answer_costs_what_it_says(api: Api, openai: OpenAIServer) -> None:
+    usage = '"usage": {"prompt_tokens": 1000, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": 0}}'
+    openai.script(Script(garbage=f'{{"choices": null, {usage}}}'), Script(garbage=f'{{"choices": [{{"text": "a {usage}'))
+    for _ in range(2):
+        assert told(await api.post("/chat/completions", HELLO)) == (502, "server_error", "provider_error")
+    price = chat_spec(GPT).price
+    assert [call["cost"] for call in await api.calls()] == [price.cost(Usage(1000, 20))] * 2
+
+
+async def test_a_stream_that_ends_without_a_reason_was_cut(api: Api, openai: OpenAIServer) -> None:
+    openai.script(Script(end_after=3))
+    answer = await api.post("/chat/completions", HELLO | {"stream": True})
+    assert frames(answer)[-1]["error"]["code"] == "provider_unavailable"
+    assert [call["outcome"] for call in await api.calls()] == ["cut"]
+
+
+async def test_a_bill_of_the_deployments_is_not_the_tenants_to_read(api: Api, openai: OpenAIServer) -> None:
+    openai.script(Script(status=402, error={"message": "Account acme-prod owes $12,345"}))
+    answer = await api.post("/chat/completions", HELLO)
+    assert told(answer) == (502, "server_error", "provider_error")
+    assert "acme" not in answer.text
+
+
+async def test_a_providers_words_are_cut_where_they_get_long(api: Api, openai: OpenAIServer) -> None:
+    openai.script(Script(status=400, error={"message": "no " * 5000, "code": "y" * 5000}))
+    answer = await api.post("/chat/completions", HELLO)
+    assert answer.status_code == 400
+    assert len(answer.text) < 3000
 
 
 async def test_a_provider_that_recovers_is_not_told_of(api: Api, openai: OpenAIServer) -> None:

@@ -1,22 +1,31 @@
 """What is reserved for a relayed body, and what its provider is sent."""
 
+import asyncio
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from atrium.gateway.metering import Meter
 from atrium.gateway.models import ChatCall, Purpose
+from atrium.gateway.openai_answers import usage_within
 from atrium.gateway.preparing import prepare
-from atrium.gateway.relay import Asked, Call, plan_chat, wire_body
-from atrium.kernel.errors import InvalidFields, InvalidInput
+from atrium.gateway.relay import Asked, Call, Streaming, plan_chat, wire_body
+from atrium.gateway.relay_streams import WireStream
+from atrium.gateway.routing import Attempt, Routed
+from atrium.kernel.errors import InvalidFields, InvalidInput, ProviderError
 from atrium.kernel.principal import Principal, TenantId, worker
-from atrium.ledger.models import Reservation
+from atrium.ledger.models import Outcome, Reservation, Settlement, Spend
 from atrium.providers.base import ChatRequest, Image, Message, Usage
 from atrium.providers.catalogue import ChatSpec, EmbeddingSpec, chat_spec, chat_specs, embedding_spec
 from atrium.providers.credentials import Credentials
+from atrium.providers.openai_relay import EventReader
 
 PRINCIPAL = worker(TenantId(UUID(int=1)))
 GPT = "openai/gpt-4o-mini"
@@ -47,10 +56,10 @@ async def asked(model: str, **fields: Any) -> Asked:
     return await plan_chat(PRINCIPAL, Models(), {"model": model, "messages": MESSAGES, **fields})
 
 
-async def sent(model: str, bound: int | None = None, **fields: Any) -> dict[str, Any]:
+async def sent(model: str, **fields: Any) -> dict[str, Any]:
     planned = await asked(model, **fields)
-    reserved = planned.spend("").bound if bound is None else bound
-    body: dict[str, Any] = json.loads(wire_body(Call(PRINCIPAL, planned, Reservation(uuid4(), reserved, datetime.now(UTC)))))
+    reserved = Reservation(uuid4(), planned.spend("").bound, datetime.now(UTC))
+    body: dict[str, Any] = json.loads(wire_body(Call(PRINCIPAL, planned, reserved)))
     return body
 
 
@@ -85,7 +94,13 @@ async def test_a_limit_over_what_the_model_writes_is_refused() -> None:
 
 
 async def test_everything_else_passes_unchanged() -> None:
-    fields = {"temperature": 0.5, "logit_bias": {"5": 1}, "user": "me", "unknown": [1, {"a": None}], "service_tier": "default"}
+    fields: dict[str, Any] = {
+        "temperature": 0.5,
+        "logit_bias": {"5": 1},
+        "user": "me",
+        "unknown": [1, {"a": None}],
+        "service_tier": "default",
+    }
     body = await sent(GPT, **fields, stream=True)
     assert {name: body[name] for name in fields} == fields
     assert body["stream_options"] == {"include_usage": True}
@@ -116,4 +131,114 @@ async def test_a_server_of_ones_own_is_sent_no_addresses_by_any_door() -> None:
 
     with pytest.raises(InvalidInput):
         await prepare(PRINCIPAL, call(Image("https://example.com/a.png")), Models())
-    assert await prepare(PRINCIPAL, call(Image(data=b"bytes", media_type="image/png")), Models())
+    prepared = await prepare(PRINCIPAL, call(Image(data=b"bytes", media_type="image/png")), Models())
+    assert [each.spec.model for each in prepared.candidates] == [OWN]
+
+
+@dataclass
+class Told:
+    """A ledger that keeps what it is told."""
+
+    settled: list[Settlement] = field(default_factory=list)
+
+    async def reserve(self, principal: Principal, spend: Spend) -> Reservation:
+        raise AssertionError("the door reserves")
+
+    async def settle(self, principal: Principal, call_id: UUID, settlement: Settlement) -> bool:
+        self.settled.append(settlement)
+        return True
+
+    async def record(self, principal: Principal, spend: Spend, settlement: Settlement) -> object:
+        raise AssertionError("nothing here is free")
+
+
+class Wire:
+    """Frames as a provider sends them, each by itself."""
+
+    def __init__(self, *data: str) -> None:
+        self._left = [f"data: {each}".encode() for each in data]
+
+    async def read(self) -> list[bytes]:
+        return [self._left.pop(0)] if self._left else []
+
+    def close(self) -> None:
+        self._left.clear()
+
+
+WORD = '{"choices":[{"delta":{"content":"word "}}]}'
+END = '{"choices":[{"delta":{},"finish_reason":"stop"}]}'
+
+
+async def streamed(model: str, *data: str) -> tuple[bytes, ProviderError | None, Settlement]:
+    """What a client sees of the frames, what it is told went wrong, and what is settled."""
+    planned, ledger = await asked(model, stream=True, max_completion_tokens=500), Told()
+    call = Call(PRINCIPAL, planned, Reservation(uuid4(), planned.spend("").bound, datetime.now(UTC)))
+    call.sent.begin()
+    deadline = asyncio.get_running_loop().time() + 5
+    wire = WireStream(cast("EventReader", Wire(*data)), "The server", wants_usage=False, heartbeat=5, deadline=deadline)
+    seen, error = b"", None
+    await wire.begin()
+    meter = Meter(ledger, PRINCIPAL, call.reservation)
+    streaming = Streaming(call, meter, Routed(wire, planned.candidate, (Attempt("openai", model, "ok"),)))
+    try:
+        async for piece in streaming.frames():
+            seen += piece
+    except ProviderError as caught:
+        error = caught
+    finally:
+        await streaming.close()
+    (settlement,) = ledger.settled
+    return seen, error, settlement
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        '{"choices":' + "[" * 200_000,
+        '{"choices":5}',
+        "5",
+        '{"choices":[5]}',
+        '{"choices":[{"delta":',
+        '{"error":{"message":"x"}}',
+    ],
+)
+async def test_whatever_a_provider_sends_cuts_the_stream_and_is_settled(broken: str) -> None:
+    seen, error, settlement = await streamed(GPT, WORD, broken, END, "[DONE]")
+    assert b"word" in seen
+    assert error is not None
+    assert error.attempts
+    assert (settlement.outcome, settlement.counted, settlement.output_tokens > 0) == (Outcome.CUT, False, True)
+
+
+async def test_an_end_without_a_reason_is_a_cut() -> None:
+    _, error, settlement = await streamed(GPT, WORD, "[DONE]")
+    assert (error is None, settlement.outcome) == (False, Outcome.CUT)
+    seen, error, settlement = await streamed(GPT, WORD, END, "[DONE]")
+    assert (error, settlement.outcome, seen.endswith(b"[DONE]\n\n")) == (None, Outcome.OK, True)
+
+
+async def test_a_long_answer_that_nobody_counts_is_kept_to_a_length_and_counted_all_the_same() -> None:
+    piece = '{"choices":[{"delta":{"content":"%s"}}]}' % ("a1!" * 500_000)
+    _, _, settlement = await streamed(GPT, *[piece] * 6, END, "[DONE]")
+    assert settlement.output_tokens > 6 * 400_000
+    assert settlement.cost > 0
+
+
+@pytest.mark.parametrize(
+    ("body", "usage"),
+    [
+        (b'{"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 3}, "error": null}', Usage(5, 3)),
+        (b'{"usage": {"prompt_tokens": 5, "completion_tokens": 3, "x": {"y": 1}}, "choices": [{"message"', Usage(5, 3)),
+        (b'{"choices": [{"message": {"content": "\\"usage\\": {\\"prompt_tokens\\": 5}"}}]', None),
+        (b'{"usage": {foo}}', None),
+        (b'{"usage": ' + b"{" * 5000, None),
+        (b"<html>", None),
+    ],
+)
+def test_usage_is_found_in_what_cannot_be_read(body: bytes, usage: Usage | None) -> None:
+    assert usage_within(body) == usage
+
+
+@given(st.binary(max_size=200))
+def test_whatever_the_body_usage_is_looked_for(body: bytes) -> None:
+    assert usage_within(b'"usage":{' + body) is None or b"prompt_tokens" in body

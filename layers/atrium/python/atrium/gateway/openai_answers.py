@@ -1,6 +1,7 @@
 """Events of any provider as OpenAI writes an answer: `chat.completion`, or frames of `chat.completion.chunk`."""
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,10 @@ from uuid import uuid4
 from atrium.providers.base import ChatEvent, Completed, TextDelta, ToolCallDelta, Usage
 
 DONE: Final = b"data: [DONE]\n\n"
+# Not inside of a string, where its quotes are escaped.
+_USAGE: Final = re.compile(rb'"usage"\s*:\s*(?=\{)')
+_NEAR: Final = 64 * 1024  # bytes at a body's end, and at its beginning
+_LONGEST: Final = 4096
 # More tokens than anything has.
 _MOST: Final = 2**40
 _LINE_ENDS: Final = {place: f"\\u{place:04x}" for place in (0x85, 0x2028, 0x2029)}
@@ -44,6 +49,20 @@ def read_usage(value: object) -> Usage | None:
     given, made, cached, total = told
     # xAI counts what a model thought in the total alone.
     return Usage(given, max(made, total - given), cached)
+
+
+def usage_within(reply: bytes) -> Usage | None:
+    """What a body says was used, at its end or its beginning, also where it cannot be read as a whole."""
+    for piece in (reply[-_NEAR:], reply[:_NEAR]):
+        for found in reversed(list(_USAGE.finditer(piece))):
+            text = piece[found.end() : found.end() + _LONGEST].decode("utf-8", "replace")
+            try:
+                used = read_usage(json.JSONDecoder().raw_decode(text)[0])
+            except (ValueError, RecursionError):
+                continue
+            if used is not None:
+                return used
+    return None
 
 
 @dataclass(slots=True)

@@ -9,16 +9,15 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, Final
 
 from atrium.gateway import openai_shape
 from atrium.gateway.bounds import LEAST_ANSWER, Plan, count_body, count_text, plan, uncautious
 from atrium.gateway.metering import Meter
 from atrium.gateway.models import ChatCall, Purpose
-from atrium.gateway.openai_answers import DONE, Answer, read_usage
+from atrium.gateway.openai_answers import DONE, Answer, read_usage, usage_within
 from atrium.gateway.preparing import ModelSet, prepare
-from atrium.gateway.relay_attempts import FEATURE, GRACE, SECONDS, answered, attempts_of, with_key
+from atrium.gateway.relay_attempts import FEATURE, GRACE, SECONDS, Sent, answered, attempts_of, with_key
 from atrium.gateway.relay_streams import Opened, TranslatedStream, WireStream, written
 from atrium.gateway.routing import Candidate, Routed
 from atrium.gateway.service import GatewayService
@@ -27,7 +26,7 @@ from atrium.kernel.errors import ProviderError
 from atrium.kernel.principal import Principal
 from atrium.ledger.models import Kind, Outcome, Reservation, Spend
 from atrium.providers.base import ChatRequest, Completed, Partial, Usage
-from atrium.providers.catalogue import ChatSpec, Provider, providers
+from atrium.providers.catalogue import Capability, ChatSpec, Provider, providers
 from atrium.providers.openai_relay import OpenAIRelay
 
 _CHAT: Final = "chat/completions"
@@ -68,13 +67,25 @@ class Call:
     asked: Asked
     reservation: Reservation
     heartbeat: float = 15.0
+    sent: Sent = field(default_factory=Sent)
+
+    def cost(self) -> int:
+        """What the attempt under way may cost though nothing came of it: as its provider told, or the most it can have said."""
+        return self.asked.spec.price.cost(self.sent.usage or self.usage(0, hidden=not self.asked.stream))
+
+    def usage(self, produced: int, *, hidden: bool = False) -> Usage:
+        """Tokens as counted here, `produced` cautiously. `hidden`: nothing is seen before the end, nor is what models think."""
+        spec, made = self.asked.spec, uncautious(produced)
+        if hidden or spec.reasoning or Capability.STREAMING not in spec.capabilities:
+            made = max(made, self.sent.unseen(_affordable(self)) * self.asked.answers)
+        return Usage(uncautious(self.asked.plan.input_tokens), made)
 
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
     body: bytes
     usage: Usage | None
-    produced: Callable[[], str] = field(default=str)
+    produced: int
 
 
 class Streaming:
@@ -92,10 +103,11 @@ class Streaming:
             async with aclosing(self._routed.value.pieces()) as pieces:
                 async for piece in pieces:
                     yield piece
-        except ProviderError as error:
+        except Exception as error:  # whatever a provider sends, its reader is told and the ledger knows
             await self._settle(Outcome.CUT)
-            error.attempts = error.attempts or attempts_of(self._routed)
-            raise
+            told = error if isinstance(error, ProviderError) else ProviderError("The model's answer cannot be read.")
+            told.attempts = told.attempts or attempts_of(self._routed)
+            raise told from error
         await self._settle(Outcome.OK)
         yield DONE
 
@@ -109,9 +121,10 @@ class Streaming:
     async def _settle(self, outcome: Outcome) -> None:
         if self._settled:
             return
-        self._settled = True
         opened = self._routed.value
-        await _settle(self._call, self._meter, outcome, opened.usage, lambda: opened.produced, self._routed)
+        produced = 0 if opened.usage else opened.tokens
+        self._settled = True
+        await _settle(self._call, self._meter, outcome, opened.usage, produced, self._routed)
 
 
 def speaks_openai(spec: ChatSpec) -> bool:
@@ -165,6 +178,8 @@ class Relay:
         self._adapter = gateway.speaker
         self._models_of = gateway.models_of
         self._wire = wire
+        # A task that nobody holds may be collected before it ends.
+        self._finishing: set[asyncio.Task[bytes]] = set()
 
     async def plan(self, principal: Principal, body: Mapping[str, Any]) -> Asked:
         """What a body comes to, and what of it the model's provider will not be told. Errors as `plan_chat`'s."""
@@ -176,12 +191,31 @@ class Relay:
         return replace(asked, ignored=tuple(dict.fromkeys((*asked.ignored, *more))))
 
     async def whole(self, call: Call) -> bytes:
-        """The answer's JSON, settled. Errors: ProviderError with attempts."""
+        """The answer's JSON, settled. Errors: ProviderError with attempts.
+
+        Where its client leaves, an answer that was asked for is waited for all the same: it is paid for, and says what it cost.
+        """
+        work = asyncio.create_task(self._whole(call))
+        self._finishing.add(work)
+        work.add_done_callback(self._finished)
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            call.sent.left = True
+            raise
+
+    async def _whole(self, call: Call) -> bytes:
         meter = Meter(self._ledger, call.principal, call.reservation)
         routed = await self._first(call, meter, self._ask)
         answer = routed.value
-        await _settle(call, meter, Outcome.OK, answer.usage, answer.produced, routed)
+        outcome = Outcome.CANCELLED if call.sent.left else Outcome.OK
+        await _settle(call, meter, outcome, answer.usage, answer.produced, routed)
         return answer.body
+
+    def _finished(self, work: asyncio.Task[bytes]) -> None:
+        self._finishing.discard(work)
+        # Told to who waits; where nobody does any more, it is not news.
+        _ = work.cancelled() or work.exception()
 
     async def stream(self, call: Call) -> Streaming:
         """The answer's stream, once its first frame is there. Errors: ProviderError with attempts."""
@@ -190,9 +224,12 @@ class Relay:
         return Streaming(call, meter, routed)
 
     async def _first[T](self, call: Call, meter: Meter, attempt: Callable[[Call, Candidate], Awaitable[T]]) -> Routed[T]:
-        asked = call.asked
-        tokens = asked.plan.input_tokens
-        return await answered(self._router, meter, asked.candidate, partial(attempt, call), input_tokens=tokens)
+        async def once(candidate: Candidate) -> T:
+            call.sent.begin()
+            with meter.answerless(call.cost):
+                return await attempt(call, candidate)
+
+        return await answered(self._router, meter, call.asked.candidate, once)
 
     async def _ask(self, call: Call, candidate: Candidate) -> _Whole:
         if call.asked.request is not None:
@@ -201,6 +238,7 @@ class Relay:
         reply = await with_key(
             call.principal, call.asked.models, candidate, lambda key: self._wire.whole(provider, key, _CHAT, body)
         )
+        call.sent.usage = usage_within(reply)
         return _read_whole(provider, reply)
 
     async def _ask_translated(self, call: Call, candidate: Candidate) -> _Whole:
@@ -211,7 +249,7 @@ class Relay:
                 answer.add(event)
         completed = answer.completed
         usage = completed.usage if isinstance(completed, Completed) and completed.counted else None
-        return _Whole(answer.whole(), usage, lambda: answer.produced)
+        return _Whole(answer.whole(), usage, 0 if usage else count_text(answer.produced))
 
     async def _open(self, call: Call, candidate: Candidate) -> Opened:
         asked = call.asked
@@ -229,11 +267,9 @@ class Relay:
         return relayed
 
 
-async def _settle(
-    call: Call, meter: Meter, outcome: Outcome, usage: Usage | None, produced: Callable[[], str], routed: Routed[Any]
-) -> None:
+async def _settle(call: Call, meter: Meter, outcome: Outcome, usage: Usage | None, produced: int, routed: Routed[Any]) -> None:
     spec = routed.candidate.spec
-    used = usage or Usage(uncautious(call.asked.plan.input_tokens), uncautious(count_text(produced())))
+    used = usage or call.usage(produced)
     cost, told = spec.price.cost(used), attempts_of(routed)
     await meter.settle(outcome, spec.model, cost=cost, usage=used, counted=usage is not None, attempts=told)
 
@@ -276,9 +312,10 @@ def _read_whole(provider: Provider, reply: bytes) -> _Whole:
     try:
         value = json.loads(reply)
         readable = isinstance(value["choices"], list) and "error" not in value
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         readable = False
         value = {}
     if not readable:
-        raise ProviderError(f"The answer of {provider.label} cannot be read.")
-    return _Whole(reply, read_usage(value.get("usage")), lambda: written(value))
+        raise ProviderError(f"The answer of {provider.label} cannot be read.", charged=True)
+    usage = read_usage(value.get("usage"))
+    return _Whole(reply, usage, 0 if usage else count_text(written(value)))

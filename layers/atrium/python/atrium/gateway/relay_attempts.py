@@ -1,10 +1,11 @@
 """A reserved call on the wire path: tried as the router says, settled where nobody answers, and asked again with a fresh key."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from atrium.gateway.bounds import uncautious
 from atrium.gateway.metering import Meter
 from atrium.gateway.preparing import ModelSet
 from atrium.gateway.routing import Candidate, Routed, Router
@@ -20,6 +21,27 @@ from atrium.providers.openai_relay import KeyRefused
 SECONDS: Final = 590.0
 GRACE: Final = 60.0
 FEATURE: Final = "openai"
+# Tokens a second that nobody writes faster.
+_FASTEST: Final = 2_000
+
+
+@dataclass(slots=True)
+class Sent:
+    """What is known of the attempt under way while it has no answer. `usage` is what an unreadable one told."""
+
+    left: bool = False  # its client: nobody is asked anew
+    usage: Usage | None = None
+    _since: float = 0.0
+
+    def begin(self) -> None:
+        """An attempt goes out. CancelledError: there is nobody to answer any more."""
+        if self.left:
+            raise asyncio.CancelledError
+        self.usage, self._since = None, asyncio.get_running_loop().time()
+
+    def unseen(self, most: int) -> int:
+        """Tokens that may have been written since, up to `most`, where nobody saw them."""
+        return min(most, math.ceil((asyncio.get_running_loop().time() - self._since) * _FASTEST))
 
 
 async def answered[T, S: (ChatSpec, EmbeddingSpec)](
@@ -27,10 +49,8 @@ async def answered[T, S: (ChatSpec, EmbeddingSpec)](
     meter: Meter,
     candidate: Candidate[S],
     attempt: Callable[[Candidate[S]], Awaitable[T]],
-    *,
-    input_tokens: int,
 ) -> Routed[T, S]:
-    """The first answer, still to be settled. `input_tokens`: cautiously counted. Errors: ProviderError with attempts, settled."""
+    """The first answer, still to be settled. Errors: ProviderError with attempts, settled with what was lost on the way."""
     spec = candidate.spec
     try:
         return await router.first([candidate], attempt, deadline=router.now + SECONDS, tenant=meter.tenant)
@@ -38,9 +58,7 @@ async def answered[T, S: (ChatSpec, EmbeddingSpec)](
         await meter.settle(Outcome.FAILED, spec.model, attempts=error.attempts)
         raise
     except asyncio.CancelledError:
-        # Its client left. Nobody knows what was produced; what was read is paid for.
-        usage = Usage(uncautious(input_tokens))
-        await meter.settle(Outcome.CANCELLED, spec.model, cost=spec.price.cost(usage), usage=usage, counted=False)
+        await meter.settle(Outcome.CANCELLED, spec.model)
         raise
     except BaseException:
         await meter.settle(Outcome.FAILED, spec.model)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from atrium.gateway.bounds import count_body, uncautious
 from atrium.gateway.metering import Meter
-from atrium.gateway.openai_answers import read_usage
+from atrium.gateway.openai_answers import usage_within
 from atrium.gateway.openai_shape import refused
 from atrium.gateway.preparing import ModelSet
 from atrium.gateway.relay_attempts import FEATURE, GRACE, SECONDS, answered, attempts_of, with_key
@@ -30,7 +30,6 @@ _LOCAL: Final = "local/"
 _FLOAT: Final = 4  # bytes
 # Where each vector stands: a base64 string, or a list of numbers.
 _VECTOR: Final = re.compile(rb'"embedding"\s*:\s*(?:"([^"]*)"|\[([^\]\[]*)\])')
-_USAGE: Final = re.compile(rb'"usage"\s*:\s*(\{[^{}]*\})')
 # What a list of numbers is made of; Infinity and NaN, which Python's own writers put there, are not.
 _DIGITS: Final = b"0123456789+-.eE, \n\r\t"
 
@@ -74,23 +73,31 @@ class EmbeddingRelay:
         meter = Meter(self._gateway.ledger, principal, reservation)
 
         async def ask(candidate: Candidate[EmbeddingSpec]) -> tuple[bytes, Usage | None]:
-            return await (self._local(asked) if candidate.provider == "local" else self._relayed(principal, asked))
+            return await (self._local(asked) if candidate.provider == "local" else self._relayed(principal, asked, meter))
 
-        routed = await answered(self._gateway.router, meter, asked.candidate, ask, input_tokens=asked.tokens)
+        routed = await answered(self._gateway.router, meter, asked.candidate, ask)
         body, counted = routed.value
         used, spec = counted or Usage(uncautious(asked.tokens)), asked.candidate.spec
         cost, told = spec.price.cost(used), attempts_of(routed)
         await meter.settle(Outcome.OK, spec.model, cost=cost, usage=used, counted=counted is not None, attempts=told)
         return body
 
-    async def _relayed(self, principal: Principal, asked: AskedVectors) -> tuple[bytes, Usage | None]:
+    async def _relayed(self, principal: Principal, asked: AskedVectors, meter: Meter) -> tuple[bytes, Usage | None]:
         candidate = asked.candidate
-        provider = providers()[candidate.provider]
+        provider, price = providers()[candidate.provider], candidate.spec.price
         named = {**asked.body, "model": candidate.spec.model.partition("/")[2]}
         body = json.dumps(named, ensure_ascii=False, separators=(",", ":")).encode()
-        reply = await with_key(principal, asked.models, candidate, lambda key: self._wire.whole(provider, key, _PATH, body))
-        check_vectors(provider, reply, len(asked.inputs), _expected(asked, provider))
-        return reply, _usage(reply)
+        told: Usage | None = None
+        # Texts that were sent are paid for, also where no vectors come back, or none that can be used.
+        with meter.answerless(lambda: price.cost(told or Usage(uncautious(asked.tokens)))):
+            reply = await with_key(principal, asked.models, candidate, lambda key: self._wire.whole(provider, key, _PATH, body))
+            told = usage_within(reply)
+            try:
+                check_vectors(provider, reply, len(asked.inputs), _expected(asked, provider))
+            except ProviderError as error:
+                error.charged = True
+                raise
+        return reply, told
 
     async def _local(self, asked: AskedVectors) -> tuple[bytes, Usage | None]:
         spec = asked.candidate.spec
@@ -144,12 +151,6 @@ def _expected(asked: AskedVectors, provider: Provider) -> int | None:
     """How long a vector must be. A server of one's own may have any model behind a name."""
     wanted: int | None = asked.body.get("dimensions")
     return wanted or (None if provider.open else asked.candidate.spec.space.dimensions)
-
-
-def _usage(reply: bytes) -> Usage | None:
-    """From behind the vectors, or from before them."""
-    told = list(_USAGE.finditer(reply, max(0, len(reply) - 1000))) or list(_USAGE.finditer(reply, 0, 1000))
-    return read_usage(json.loads(told[-1][1])) if told else None
 
 
 def _check_local(body: Mapping[str, Any], spec: EmbeddingSpec, inputs: Sequence[Any]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Any, Final, Protocol
 
+from atrium.gateway.bounds import count_text
 from atrium.gateway.openai_answers import Answer, read_usage
 from atrium.kernel.errors import ProviderError, ProviderUnavailable
 from atrium.providers.base import ChatEvent, ChatModel, ChatRequest, Completed, Usage
@@ -16,6 +17,9 @@ from atrium.providers.openai_relay import EventReader, frame_data
 
 PING: Final = b": ping\n\n"
 _DONE: Final = b"[DONE]"
+# What is kept of an answer, in characters, to be counted where its provider does not; what is longer is counted by its length.
+_KEPT: Final = 4_000_000
+_TOKEN: Final = 3
 
 
 class Opened(Protocol):
@@ -28,8 +32,8 @@ class Opened(Protocol):
         ...
 
     @property
-    def produced(self) -> str:
-        """All that the model has written so far."""
+    def tokens(self) -> int:
+        """Cautiously counted, of all that the model has written so far."""
         ...
 
     async def close(self) -> None:
@@ -48,7 +52,9 @@ class WireStream:
         self._heartbeat = heartbeat
         self._deadline = deadline
         self._first = b""
-        self._relayed: list[bytes] = []
+        self._text: list[str] = []
+        self._kept = 0
+        self._more = 0
         self._finished = False
         self._done = False
 
@@ -57,6 +63,8 @@ class WireStream:
         try:
             while not self._first and not self._done:
                 self._first = self._shown(await self._frames())
+            if not self._first:
+                raise self._broke_off()
         except BaseException:
             self._reader.close()
             raise
@@ -74,11 +82,14 @@ class WireStream:
                 continue
             if shown := self._shown(frames):
                 yield shown
+        if not self._finished:
+            # Its end was told, but no reason: something is missing.
+            raise self._broke_off()
 
     @property
-    def produced(self) -> str:
-        """The deltas, read only where nobody counted them."""
-        return "".join(written(json.loads(data)) for data in self._relayed)
+    def tokens(self) -> int:
+        """Of the deltas; asked only where nobody else counted them."""
+        return count_text("".join(self._text)) + self._more // _TOKEN
 
     async def close(self) -> None:
         """End the provider's call."""
@@ -87,16 +98,17 @@ class WireStream:
     def _patience(self) -> float:
         left = self._deadline - asyncio.get_running_loop().time()
         if left <= 0:
-            raise ProviderUnavailable(f"{self._label} did not come to an end in time.")
+            raise ProviderUnavailable(f"{self._label} did not come to an end in time.", charged=True)
         return min(self._heartbeat, left)
 
     async def _frames(self) -> list[bytes]:
         frames = await self._reader.read()
         if not frames:
-            if not self._finished:
-                raise ProviderUnavailable(f"The answer of {self._label} broke off.")
             self._done = True
         return frames
+
+    def _broke_off(self) -> ProviderUnavailable:
+        return ProviderUnavailable(f"The answer of {self._label} broke off.", charged=True)
 
     def _shown(self, frames: list[bytes]) -> bytes:
         shown = []
@@ -115,16 +127,23 @@ class WireStream:
             value: Any = json.loads(data)
             choices = value.get("choices")
             if "error" in value or not isinstance(choices, list):
-                raise ProviderUnavailable(f"{self._label} broke its answer off with an error.")
+                raise ProviderUnavailable(f"{self._label} broke its answer off with an error.", charged=True)
             self._finished = self._finished or any(choice.get("finish_reason") for choice in choices)
-        except (ValueError, AttributeError) as exc:
-            raise ProviderError(f"{self._label} sent a frame that cannot be read.") from exc
+        except (ValueError, AttributeError, TypeError, RecursionError) as exc:
+            raise ProviderError(f"{self._label} sent a frame that cannot be read.", charged=True) from exc
         if (told := value.get("usage")) is not None:
             self.usage = read_usage(told) or self.usage
             if not choices and not self._wants_usage:
                 return False
-        self._relayed.append(data)
+        self._keep(written(value))
         return True
+
+    def _keep(self, text: str) -> None:
+        if self._kept < _KEPT:
+            self._text.append(text)
+            self._kept += len(text)
+        else:
+            self._more += len(text)
 
 
 def written(chunk: dict[str, Any]) -> str:
@@ -179,9 +198,9 @@ class TranslatedStream:
             yield self._answer.usage_chunk(event.usage)
 
     @property
-    def produced(self) -> str:
-        """The text and the calls so far."""
-        return self._answer.produced
+    def tokens(self) -> int:
+        """Of the text and the calls."""
+        return count_text(self._answer.produced)
 
     async def close(self) -> None:
         """End the provider's call."""
@@ -209,6 +228,6 @@ async def _pump(events: AsyncGenerator[ChatEvent], queue: asyncio.Queue[ChatEven
                 await queue.put(event)
                 if isinstance(event, Completed):
                     return
-        await queue.put(ProviderUnavailable("The answer broke off."))
+        await queue.put(ProviderUnavailable("The answer broke off.", charged=True))
     except Exception as error:  # noqa: BLE001  whoever reads the queue raises it
         await queue.put(error)

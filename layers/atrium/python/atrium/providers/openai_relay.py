@@ -30,9 +30,11 @@ KEEP_ALIVE: Final = 60.0
 LARGEST_REPLY: Final = 192 * 1024 * 1024
 LARGEST_FRAME: Final = 8 * 1024 * 1024
 _ERROR_BYTES: Final = 64 * 1024
+_LONGEST_REASON: Final = 500
 _READ_BUFFER: Final = 256 * 1024
 _OK: Final = 200
 _CLIENT_ERROR: Final = 400
+_PAYMENT: Final = 402
 _SERVER_ERROR: Final = 500
 _KEY_REFUSED: Final = frozenset({401, 403})
 _RETRYABLE: Final = frozenset({408, 409, 429})
@@ -94,7 +96,7 @@ class EventReader:
                 if frames := self._frames.feed(data):
                     return frames
                 if len(self._frames.rest) > LARGEST_FRAME:
-                    raise ProviderError(f"{self._label} sent a frame over {LARGEST_FRAME} bytes.")
+                    raise ProviderError(f"{self._label} sent a frame over {LARGEST_FRAME} bytes.", charged=True)
         return []
 
     def close(self) -> None:
@@ -117,7 +119,7 @@ class OpenAIRelay:
             async for chunk in response.content.iter_any():
                 reply += chunk
                 if len(reply) > LARGEST_REPLY:
-                    raise ProviderError(f"The answer of {provider.label} has over {LARGEST_REPLY} bytes.")
+                    raise ProviderError(f"The answer of {provider.label} has over {LARGEST_REPLY} bytes.", charged=True)
             return bytes(reply)
 
     async def stream(self, provider: Provider, credentials: Credentials, path: str, body: bytes) -> EventReader:
@@ -127,7 +129,8 @@ class OpenAIRelay:
             try:
                 await _check(provider, response)
                 if response.content_type != "text/event-stream":
-                    raise ProviderError(f"{provider.label} answered {response.content_type[:80]} in place of a stream.")
+                    told = response.content_type[:80]
+                    raise ProviderError(f"{provider.label} answered {told} in place of a stream.", charged=True)
             except BaseException:
                 response.close()
                 raise
@@ -191,11 +194,12 @@ def _translated(label: str) -> "Iterator[None]":
     except (aiohttp.InvalidURL, aiohttp.ContentTypeError) as exc:
         raise ProviderError(f"The address of {label} cannot be used.") from exc
     except aiohttp.ClientPayloadError as exc:
-        raise ProviderUnavailable(f"The answer of {label} broke off.") from exc
+        raise ProviderUnavailable(f"The answer of {label} broke off.", charged=True) from exc
     except (aiohttp.ClientResponseError, ValueError) as exc:
-        raise ProviderError(f"The answer of {label} cannot be read.") from exc
+        raise ProviderError(f"The answer of {label} cannot be read.", charged=True) from exc
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-        raise ProviderUnavailable(f"{label} cannot be reached, or did not answer in time.") from exc
+        unsent = isinstance(exc, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+        raise ProviderUnavailable(f"{label} cannot be reached, or did not answer in time.", charged=not unsent) from exc
 
 
 async def _check(provider: Provider, response: "ClientResponse") -> None:
@@ -211,7 +215,7 @@ async def _error(response: "ClientResponse") -> Mapping[str, Any]:
             body = await response.content.read(_ERROR_BYTES)
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     error = value.get("error") if isinstance(value, dict) else None
     return error if isinstance(error, dict) else {"message": error} if isinstance(error, str) else {}
@@ -221,15 +225,16 @@ def _refuse(label: str, status: int, headers: Mapping[str, str], error: Mapping[
     """401 and 403 quote parts of the key, so their text stays behind."""
     if status in _KEY_REFUSED:
         raise KeyRefused(f"{label} refused the API key that it was asked with.")
-    if error.get("code") == "insufficient_quota" or error.get("type") == "insufficient_quota":
+    if status == _PAYMENT or error.get("code") == "insufficient_quota" or error.get("type") == "insufficient_quota":
+        # The account is the deployment's, and what is said of it is nobody else's.
         raise ProviderError(f"The account at {label} has no quota left.")
     if status in _RETRYABLE or status >= _SERVER_ERROR:
         detail = f"{label} is overloaded, failing or limits us (status {status})."
         raise ProviderUnavailable(detail, status=status, retry_after=_retry_after(headers))
     if status < _CLIENT_ERROR:
         raise ProviderError(f"{label} answered with the status {status}.")
-    message = str(error.get("message") or "no reason given")[:1000]
-    raise ProviderRefused(f"{label} refused the request: {message}", status, error)
+    told = {name: value[:_LONGEST_REASON] if isinstance(value, str) else value for name, value in error.items()}
+    raise ProviderRefused(f"{label} refused the request: {told.get('message') or 'no reason given'}", status, told)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
