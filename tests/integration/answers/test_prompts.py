@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 
 from atrium.answers.models import AnswerRequest
 from atrium.db import Database
 from atrium.kernel.errors import InvalidFields
-from atrium.kernel.principal import Principal
+from atrium.kernel.principal import Operator, Principal
 from atrium.prompts.by_type import LlmDefaults, TypePrompts
 from atrium.prompts.models import Content, NewPrompt, PromptMessage, PromptType, Reference
 from atrium.prompts.service import PromptService
@@ -88,6 +89,26 @@ async def test_the_model_is_the_requests_then_the_prompts_then_the_tenants(
 
     assert [each.done.model for each in (settled, by_prompt, by_request)] == [GPT, other, "local/extractive"]
     assert seed == 7
+
+
+async def test_a_platforms_prompt_with_a_model_that_a_tenant_has_not_takes_no_answers_away(
+    api: Api, database: Database, admin_connection: psycopg.AsyncConnection[dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    await publish(database, api.principal, [REFUNDS])
+    await admin_connection.execute(
+        "INSERT INTO atrium.operator_keys (key_id, mac, pepper_kid, digest) VALUES ('theoperator', %(any)s, 'p', %(any)s)",
+        {"any": bytes(32)},
+    )
+    operator = Operator("theoperator", bytes(32))
+    await TypePrompts(database).put(operator, PromptType.RAG_ANSWER, told("Be brief.", model="anthropic/claude-sonnet-4-5"))
+
+    answer = await api.post("/rag/query", {"question": "When are refunds paid?"})
+    assert (answer.status_code, answer.json()["prompt"]["layer"]) == (200, "platform"), answer.text
+    assert answer.json()["model"] == "local/extractive"
+    assert [vars(each)["model"] for each in caplog.records if "left out" in each.message] == ["anthropic/claude-sonnet-4-5"]
+
+    await TypePrompts(database).put(api.principal, PromptType.RAG_ANSWER, told("Be.", model="anthropic/claude-sonnet-4-5"))
+    assert (await api.post("/rag/query", {"question": "When are refunds paid?"})).status_code == 503
 
 
 @pytest.mark.parametrize(

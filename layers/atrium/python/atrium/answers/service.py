@@ -11,7 +11,7 @@ from atrium.answers.models import Answer, AnswerEvent, AnswerRequest, Citation, 
 from atrium.answers.packing import pack
 from atrium.answers.prompting import messages
 from atrium.answers.sanitising import Sanitiser
-from atrium.answers.settling import Settled, Settling
+from atrium.answers.settling import Settled, Settling, Usable, any_model
 from atrium.answers.wording import NO_ANSWER, no_answer
 from atrium.db import Database
 from atrium.kernel.errors import ProviderError
@@ -28,10 +28,20 @@ ChatModelOf = Callable[[Principal, str], Awaitable[ChatModel]]
 
 
 class AnswerService:
-    """Retrieves, asks a model, and proves what it cites. `chat_model` gives the model of a name, for whom."""
+    """Retrieves, asks a model, and proves what it cites. `chat_model` gives the model of a name, for whom.
 
-    def __init__(self, database: Database, retrieval: RetrievalService, chat_model: ChatModelOf, settings: Settings) -> None:
-        self._settling = Settling(database, settings.chat_model)
+    `usable` is as of `Settling`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        retrieval: RetrievalService,
+        chat_model: ChatModelOf,
+        settings: Settings,
+        usable: Usable = any_model,
+    ) -> None:
+        self._settling = Settling(database, settings.chat_model, usable)
         self._retrieval = retrieval
         self._chat_model = chat_model
         self._settings = settings

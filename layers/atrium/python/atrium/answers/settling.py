@@ -1,20 +1,42 @@
 """What holds for one answer before anything is looked for: who writes it, by which prompt, how."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from atrium.answers.models import AnswerRequest
 from atrium.db import Database
-from atrium.kernel.errors import FieldError, InvalidFields
+from atrium.kernel.errors import FieldError, InvalidFields, ProviderNotConfigured, UnknownModel
 from atrium.kernel.principal import Principal
 from atrium.prompts.by_type import LlmDefaults
 from atrium.prompts.models import Explain, PromptType, Reference, Rendered
 from atrium.prompts.service import PromptService
 
+if TYPE_CHECKING:
+    from atrium.gateway.tenant_models import TenantModels
+
+_log: Final = logging.getLogger(__name__)
+Usable = Callable[[Principal, str], Awaitable[bool]]
+"""Whether a tenant can ask a model of that name."""
 _MAX_TOKENS: Final = 1024
 # What a prompt may say of a model's call beside the bound of its answer, in `ChatRequest`'s names.
 _OPTIONS: Final = frozenset({"temperature", "top_p", "seed", "reasoning_effort"})
+
+
+async def can_ask(models: "TenantModels", principal: Principal, model: str) -> bool:
+    """Whether the tenant has the model, and there is a key for its provider."""
+    try:
+        spec = (await models.of(principal)).chat(model)
+        await models.credentials(principal, spec.model.partition("/")[0])
+    except (UnknownModel, ProviderNotConfigured):
+        return False
+    return True
+
+
+async def any_model(_: Principal, __: str) -> bool:
+    """A `Usable` for who knows no tenants' models."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +51,13 @@ class Settled:
 
 
 class Settling:
-    """Reads a tenant's prompts and choices. `deployment_model` answers where nobody chose."""
+    """Reads a tenant's prompts and choices. `deployment_model` answers where nobody chose.
 
-    def __init__(self, database: Database, deployment_model: str) -> None:
+    `usable` is asked of models that a prompt of the platform's names.
+    """
+
+    def __init__(self, database: Database, deployment_model: str, usable: Usable = any_model) -> None:
+        self._usable = usable
         self._database = database
         self._prompts = PromptService(database)
         self._defaults = LlmDefaults(database, deployment_model)
@@ -52,9 +78,17 @@ class Settling:
         options = {name: value for name, value in chosen.items() if name in _OPTIONS}
         if "stop" in chosen:
             options["stop"] = tuple(chosen["stop"])
-        model = request.model or prompt.model or default.model
+        model = request.model or await self._model_of(principal, prompt) or default.model
         bound = request.max_tokens or chosen.get("max_tokens") or _MAX_TOKENS
         return Settled(model, prompt.system, bound, options, prompt.explain)
+
+    async def _model_of(self, principal: Principal, prompt: Rendered) -> str | None:
+        """The prompt's model. One that the tenant did not write itself must not take its answers away: it can change nothing."""
+        if prompt.model is None or prompt.explain.layer == "tenant" or await self._usable(principal, prompt.model):
+            return prompt.model
+        extra = {"tenant_id": str(principal.tenant_id), "prompt": prompt.explain.key, "model": prompt.model}
+        _log.warning("a prompt's model is left out: the tenant cannot ask it", extra=extra)
+        return None
 
 
 def _check(prompt: Rendered) -> None:
