@@ -1,14 +1,17 @@
 """What a call can come to: counts that are rather too high, and plans that hold."""
 
+import base64
 import zlib
 from dataclasses import replace
 from datetime import date
+from time import process_time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atrium.gateway.bounds import LEAST_ANSWER, count_body, count_input, count_pages, count_text, plan
+from atrium.gateway.bounds import LEAST_ANSWER, count_body, count_input, count_text, plan
+from atrium.gateway.pdf_bounds import PAGE, count_pages, count_pdf
 from atrium.kernel.errors import ContextTooLong, InvalidInput
 from atrium.providers.base import ChatRequest, File, Image, JsonSchema, Message, Text, Tool, ToolCall, Usage
 from atrium.providers.catalogue import Price, chat_spec
@@ -17,7 +20,7 @@ PRICE = Price(150, 600, 75, date(2026, 1, 1), "a test")
 SPEC = replace(chat_spec("openai/gpt-4o-mini"), context_window=10_000, max_output=1000, price=PRICE)
 
 
-def asked(*content: Text | Image | File, model: str = "gpt-4o", **fields: object) -> int:
+def asked(*content: Text | Image | File, model: str = "openai/gpt-4o", **fields: object) -> int:
     return count_input(replace(ChatRequest(model, (Message("user", content),)), **fields))  # type: ignore[arg-type]
 
 
@@ -29,7 +32,7 @@ def test_everything_that_is_told_counts() -> None:
     assert asked(Text("a question"), response_format=JsonSchema(schema={"type": "object"})) > text
     assert count_input(ChatRequest("m", (call,))) > 8
     assert asked(Image(url="https://example.com/a")) >= 1445, "what eight tiles cost"
-    assert asked(Image(data=b"x", media_type="image/png"), model="gpt-4o-mini") >= 48_169
+    assert asked(Image(data=b"x", media_type="image/png"), model="openai/gpt-4o-mini") >= 48_169
     assert asked(Image(url="https://example.com/a", detail="low")) < 3000
 
 
@@ -66,7 +69,7 @@ def test_a_text_counts_at_least_a_token_for_twelve_bytes(text: str) -> None:
 
 def test_pages_are_counted_where_they_stand() -> None:
     page = b"<< /Type /Page /Parent 1 0 R >>"
-    hidden = b"<< /Type /ObjStm /N 3 >>\nstream\r\n" + zlib.compress(page * 3) + b"\nendstream"
+    hidden = b"<< /Type /ObjStm /N 3 /Length 99 /Filter /FlateDecode >>\nstream\r\n" + zlib.compress(page * 3) + b"\nendstream"
     assert count_pages(b"%PDF-1.7 << /Type /Pages /Count 2 >>" + page * 2) == 2
     assert count_pages(b"%PDF-1.7 " + hidden) == 3
     assert count_pages(b"%PDF-1.7 /Count 7 ") == 7
@@ -76,7 +79,84 @@ def test_pages_are_counted_where_they_stand() -> None:
 
 def test_a_pdf_that_unfolds_without_end_is_looked_at_for_a_moment() -> None:
     bomb = zlib.compress(bytes(20_000_000), 9)
-    assert count_pages(b"%PDF-1.7 " + (b"/ObjStm stream\n" + bomb) * 20) > 0
+    pdf = b"%PDF-1.7 " + (b"1 0 obj << /Type /ObjStm /Filter /FlateDecode >> stream\n" + bomb) * 20
+    assert count_pages(pdf) > 0
+    assert count_pdf(pdf, 128_000) == 128_000, "who knows"
+
+
+def test_names_written_in_numbers_are_names() -> None:
+    page = b"<< /T#79pe /P#61ge >>"
+    assert count_pages(b"%PDF-1.7 << /Type /Page >> " + page * 500) == 501
+    hidden = b"<< /Length 9 /F#69lter /Fl#61teDecode >>\nstream\n" + zlib.compress(page * 300) + b"\nendstream"
+    assert count_pages(b"%PDF-1.7 " + hidden) == 300
+
+
+def test_a_page_used_many_times_and_a_page_full_of_text_count_as_such() -> None:
+    assert count_pages(b"%PDF-1.7 << /Type /Pages /Count 900 >> << /Type /Page >>") == 900
+    text = b"BT (" + b"word " * 100_000 + b") Tj ET"
+    content = b"2 0 obj << /Length 9 /Filter /FlateDecode >>\nstream\n" + zlib.compress(text) + b"\nendstream endobj"
+    assert count_pdf(b"%PDF-1.7 << /Type /Page >>" + content, 1_000_000) > 100_000
+    picture = content.replace(b"/Length 9", b"/Subtype /Image /Length 9")
+    assert count_pdf(b"%PDF-1.7 << /Type /Page >>" + picture, 1_000_000) == PAGE
+
+
+@pytest.mark.parametrize("hiding", [b"<< /Encrypt 9 0 R >>", b"<< /Length 9 /Filter [/ASCII85Decode /FlateDecode] >> stream\nx"])
+def test_what_cannot_be_looked_into_counts_as_much_as_is_read(hiding: bytes) -> None:
+    assert count_pdf(b"%PDF-1.7 << /Type /Page >> 3 0 obj " + hiding, 200_000) == 200_000
+
+
+@pytest.mark.parametrize(
+    "much",
+    [
+        b"stream\n",
+        b"endstream\n",
+        b"/Length stream\n",
+        b"(\\(\\(",
+        b"<<</Type /Page",
+        b"#41",
+        b"/Length 1 >> stream\n(\\(\\(endstream ",
+    ],
+)
+def test_a_hostile_file_is_looked_at_once(much: bytes) -> None:
+    began = process_time()
+    count_pdf(b"%PDF-1.7 /Length 9 >> stream\n" + much * (4_400_000 // len(much)), 200_000)
+    assert process_time() - began < 5
+
+
+def test_streams_that_break_off_are_unfolded_once() -> None:
+    broken = zlib.compress(bytes(3_900_000), 9)[:-20] + b"\xff" * 40
+    stream = b"1 0 obj << /Length 1 /Filter /FlateDecode >> stream\n" + broken
+    began = process_time()
+    assert count_pdf(b"%PDF-1.7 " + stream * 1_000, 200_000) == 200_000
+    assert process_time() - began < 2
+
+
+@given(st.binary(max_size=300), st.integers(0, 1_000_000))
+def test_no_file_is_too_strange(data: bytes, window: int) -> None:
+    for pdf in (data, b"%PDF-1.7 " + data, b"1 0 obj << /Length 1 /Filter /FlateDecode >> stream\n" + data):
+        assert count_pdf(pdf, window) >= 0
+
+
+def in_body(part: object, model: str = "openai/gpt-4.1") -> int:
+    return count_body({"model": model, "messages": [{"role": "user", "content": [part]}]})
+
+
+def test_a_file_that_is_no_pdf_counts_as_its_text() -> None:
+    text = "天地玄黃 " * 3_000
+    data = base64.b64encode(text.encode()).decode()
+    told = in_body({"type": "file", "file": {"file_data": f"data:text/plain;base64,{data}"}})
+    assert told >= count_text(text)
+    zipped = base64.b64encode(b"PK\x03\x04" + bytes(range(256)) * 100).decode()
+    assert in_body({"type": "file", "file": {"file_data": zipped}}) > 25_600
+    assert in_body({"type": "file", "file": {"file_id": "file-abc"}}) >= 1_047_576
+
+
+def test_a_picture_costs_what_its_model_says() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://example.com/a"}}
+    assert in_body(picture, "openai/gpt-4.1-nano") >= 3_779, "1,536 patches at 2.46 tokens"
+    assert in_body(picture, "openai/gpt-4o-mini") >= 48_169
+    assert in_body(picture, "anthropic/claude-sonnet-5") >= 4_784
+    assert in_body(picture, "compatible/anything") >= 4_000
 
 
 TOKENS = st.integers(0, 11_000)

@@ -6,16 +6,14 @@ A count is rather too high than too low, since it bounds what is reserved; what 
 import base64
 import json
 import math
-import re
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final
 
+from atrium.gateway.pdf_bounds import count_pdf
 from atrium.kernel.errors import ContextTooLong, InvalidInput
 from atrium.providers.base import ChatRequest, File, Image, JsonSchema, Message, Part, Text, Tool
-from atrium.providers.catalogue import ChatSpec
+from atrium.providers.catalogue import ChatSpec, chat_specs
 from atrium.providers.piece_counter import PieceCounter
 
 _counter: Final = PieceCounter()
@@ -26,19 +24,14 @@ MESSAGE: Final = 8  # tokens that a wire puts around a message, a call or a tool
 LEAST_ANSWER: Final = 256
 _REASONING: Final = 8
 
-# A picture's most, in tokens, after the provider has made it smaller. By its model's name; the last is any other's.
-_IMAGES: Final = (("gpt-4o-mini", 48_200, 2_900), ("claude", 4_800, 4_800), ("", 2_600, 2_600))
-# A page of a PDF is read as its text and as a picture.
-_PAGE: Final = 4_600
-_PAGES: Final = re.compile(rb"/Type\s*/Page\b(?!s)")
-_COUNT: Final = re.compile(rb"/Count\s+(\d{1,6})")
-_OBJECTS: Final = re.compile(rb"/ObjStm\b")
-_STREAM: Final = re.compile(rb"stream\r?\n")
-_HEAD: Final = 400  # bytes between the two
-# What is unfolded at most for a PDF's pages: bytes, and streams.
-_INFLATED: Final = 4_000_000
-_STREAMS: Final = 500
-_UNKNOWN_PAGE_BYTES: Final = 20_000
+# A picture of a model that is not listed, in tokens, after the provider has made it smaller.
+_PICTURE: Final = 4_000
+# The same where OpenAI is asked to look at it in passing; others do not know the word.
+_IN_PASSING: Final = 2_900
+# What a model reads that is not listed.
+_WINDOW: Final = 1_000_000
+_PDF: Final = b"%PDF-"
+_PDF_WITHIN: Final = 1024  # bytes from its beginning
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +85,7 @@ def count_text(text: str) -> int:
 
 
 def count_input(request: ChatRequest) -> int:
-    """Cautious tokens of everything that a request tells its model."""
+    """Cautious tokens of everything that a request tells its model, which is named `provider/name`."""
     told = sum(_message(message, request.model) for message in request.messages)
     told += sum(_tool(tool) for tool in request.tools)
     return told + (_schema(request.response_format) if request.response_format else 0) + MESSAGE
@@ -100,19 +93,10 @@ def count_input(request: ChatRequest) -> int:
 
 def count_body(body: Mapping[str, Any]) -> int:
     """The same of a body in OpenAI's shape, for chats (`messages`) and embeddings (`input`); what is unknown counts as text."""
-    model = str(body.get("model", "")).rpartition("/")[2]
+    model = str(body.get("model", ""))
     told = sum(_wire_message(each, model) for each in _items(body.get("messages")))
     told += sum(count_text(_dumped(body[name])) for name in ("tools", "functions", "response_format") if body.get(name))
     return told + (_wire_input(body["input"]) if "input" in body else 0) + MESSAGE
-
-
-def count_pages(pdf: bytes) -> int:
-    """A PDF's pages, as it says itself; where it says nothing that can be read, by its length."""
-    pieces = [pdf, *_object_streams(pdf)]
-    told = sum(sum(1 for _ in _PAGES.finditer(piece)) for piece in pieces)
-    # Outlines count too, so that this is the second best.
-    told = told or max((int(found[1]) for piece in pieces for found in _COUNT.finditer(piece)), default=0)
-    return told or math.ceil(len(pdf) / _UNKNOWN_PAGE_BYTES)
 
 
 def _message(message: Message, model: str) -> int:
@@ -128,12 +112,28 @@ def _part(part: Part, model: str) -> int:
         case Image(detail=detail):
             return _image(model, detail)
         case File(data):
-            return count_pages(data) * _PAGE
+            return count_pdf(data, _window(model))
 
 
 def _image(model: str, detail: str) -> int:
-    high, low = next((high, low) for name, high, low in _IMAGES if model.startswith(name))
-    return low if detail == "low" else high
+    spec = chat_specs().get(model)
+    most = spec.picture if spec else _PICTURE
+    return min(most, _IN_PASSING) if detail == "low" and model.startswith("openai/") else most
+
+
+def _window(model: str) -> int:
+    spec = chat_specs().get(model)
+    return spec.context_window if spec else _WINDOW
+
+
+def _file(data: bytes, model: str) -> int:
+    """Of a file in a body: a PDF, or what its model takes for text."""
+    if _PDF in data[:_PDF_WITHIN]:
+        return count_pdf(data, _window(model))
+    try:
+        return count_text(data.decode())
+    except UnicodeDecodeError:
+        return len(data)
 
 
 def _tool(tool: Tool) -> int:
@@ -162,7 +162,9 @@ def _wire_part(part: object, model: str) -> int:
         case {"type": "image_url", "image_url": image}:
             return _image(model, str(image.get("detail")) if isinstance(image, Mapping) else "")
         case {"type": "file", "file": {"file_data": str(data)}}:
-            return count_pages(_decoded(data)) * _PAGE
+            return _file(_decoded(data), model)
+        case {"type": "file"}:  # by its name at the provider: nobody here knows how long it is
+            return _window(model)
     return count_text(_dumped(part))
 
 
@@ -191,20 +193,3 @@ def _items(value: object) -> Iterable[object]:
 
 def _dumped(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _object_streams(pdf: bytes) -> Iterator[bytes]:
-    """What newer PDFs keep their pages in; a few megabytes of it, since a stream can unfold without end."""
-    left = _INFLATED
-    for found in islice(_OBJECTS.finditer(pdf), _STREAMS):
-        body = _STREAM.search(pdf, found.end(), found.end() + _HEAD)
-        if body is None:
-            continue
-        try:
-            text = zlib.decompressobj().decompress(memoryview(pdf)[body.end() :], left)
-        except zlib.error:
-            continue
-        yield text
-        left -= len(text)
-        if left <= 0:
-            return

@@ -120,7 +120,7 @@ def _planned(call: ChatCall, spec: ChatSpec, models: ModelSet) -> Plan:
             raise InvalidInput(f"{spec.model} cannot {_WORDS[needed]}. {_who_can(needed, models)}")
     if _fetches(call.request) and (known := providers().get(spec.model.partition("/")[0])) and known.open:
         raise InvalidInput(f"{spec.model} is sent pictures as bytes: a server of one's own would fetch their URLs from inside.")
-    asked = replace(call.request, model=spec.model.partition("/")[2])
+    asked = replace(call.request, model=spec.model)
     return plan(spec, count_input(asked), call.max_tokens)
 
 

@@ -85,7 +85,7 @@ class ChatSpec:
     """A chat model, `provider/name`; sizes in tokens. A `reasoning` model takes no temperature.
 
     `api` is the part of OpenAI's wire that it is asked by. From the day of `retires` on, its provider refuses it.
-    `api_name` is what its provider calls it, where that is not `name`.
+    `api_name` is what its provider calls it, where that is not `name`. `picture`: the most tokens that one costs.
     """
 
     model: str
@@ -97,6 +97,7 @@ class ChatSpec:
     api: Literal["chat", "responses"] = "chat"
     retires: date | None = None
     api_name: str = ""
+    picture: int = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +260,7 @@ def _chat_spec(model: str, row: ChatRow) -> ChatSpec:
         row.api,
         row.retires,
         own_name(model),
+        row.picture,
     )
 
 

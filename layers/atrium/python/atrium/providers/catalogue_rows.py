@@ -78,6 +78,8 @@ class ChatRow(_Row):
     api: Literal["chat", "responses"] = "chat"
     retires: date | None = None
     api_name: str = ""
+    # The most tokens that a picture costs, after the provider has made it smaller.
+    picture: int = Field(default=4_000, gt=0)
     aliases: tuple[str, ...] = ()
 
     @model_validator(mode="after")
