@@ -3,9 +3,10 @@
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final, Protocol
 
-from atrium.gateway.metering import Ledger
+from atrium.gateway.metering import Ledger, given_back, reserve
 from atrium.kernel.errors import AtriumError, Unauthenticated
 from atrium.kernel.principal import Principal
 from atrium.ledger.models import Outcome, Reservation, Settlement, Spend
@@ -16,6 +17,8 @@ from atrium.web.bodies import StrictRequest
 
 # Keys whose tenants are known at a time.
 _MOST: Final = 10_000
+# Bytes of a body that is read before its key was looked up, because that key was here before.
+_SMALL: Final = 64 * 1024
 
 
 class Planned(Protocol):
@@ -40,16 +43,17 @@ class Door:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._known: OrderedDict[str, Principal] = OrderedDict()
+        self._known: OrderedDict[bytes, Principal] = OrderedDict()
 
     async def enter[P: Planned](self, request: StrictRequest, plan: Callable[[Principal], Awaitable[P]]) -> Entered[P]:
         """Admit the request and reserve what it costs. `plan` reads it, for the tenant that the key was of when last seen.
 
-        Whoever may not ask learns nothing but that: what is wrong with a request is told after its key was checked.
+        Whoever may not ask learns nothing but that: what is wrong with a request is told after its key was checked. Nor is work
+        done for them: only a small request whose whole key was here before is read before the database is asked.
         """
-        key_id = key_of(request)
-        principal = self._known.get(key_id)
-        if principal is None:
+        key = digest_of(request)
+        principal = self._known.get(key)
+        if principal is None or not _is_small(request):
             return await self._at_first(request, plan)
         try:
             check(principal, Permission.LLM_USE)
@@ -57,11 +61,12 @@ class Door:
         except AtriumError:
             await self.admit(request)
             raise
-        admitted = await authenticate(request, planned.spend(request.state.request_id))
+        spend = planned.spend(request.state.request_id)
+        admitted = await given_back(self._ledger, principal, spend, authenticate(request, spend))
         assert admitted.reservation is not None
         if admitted.principal != principal:
-            self._known.pop(key_id, None)
-            await self._check(admitted.principal, admitted.reservation, planned)
+            self._known.pop(key, None)
+            await self._check(admitted.principal, admitted.reservation, spend.model)
         return Entered(admitted.principal, planned, admitted.reservation)
 
     async def admit(self, request: StrictRequest) -> Principal:
@@ -69,41 +74,44 @@ class Door:
         admitted = await authenticate(request)
         check(admitted.principal, Permission.LLM_USE)
         if admitted.session_id is None:
-            self._remember(key_of(request), admitted.principal)
+            self._remember(digest_of(request), admitted.principal)
         return admitted.principal
 
     async def reserve[P: Planned](self, request: StrictRequest, principal: Principal, planned: P) -> Entered[P]:
         """Room for what an admitted request costs."""
-        reservation = await self._ledger.reserve(principal, planned.spend(request.state.request_id))
+        reservation = await reserve(self._ledger, principal, planned.spend(request.state.request_id))
         return Entered(principal, planned, reservation)
 
     async def _at_first[P: Planned](self, request: StrictRequest, plan: Callable[[Principal], Awaitable[P]]) -> Entered[P]:
         principal = await self.admit(request)
         return await self.reserve(request, principal, await plan(principal))
 
-    async def _check(self, principal: Principal, reservation: Reservation, planned: Planned) -> None:
+    async def _check(self, principal: Principal, reservation: Reservation, model: str) -> None:
         """Its key's rights have changed; what it reserved goes back if it may not ask any more."""
         try:
             check(principal, Permission.LLM_USE)
         except AtriumError:
-            spend = planned.spend("")
-            await self._ledger.settle(principal, reservation.id, Settlement(Outcome.FAILED, 0, spend.model))
+            await self._ledger.settle(principal, reservation.id, Settlement(Outcome.FAILED, 0, model))
             raise
 
-    def _remember(self, key_id: str, principal: Principal) -> None:
-        self._known[key_id] = principal
+    def _remember(self, key: bytes, principal: Principal) -> None:
+        self._known[key] = principal
         while len(self._known) > _MOST:
             self._known.popitem(last=False)
 
 
-def key_of(request: StrictRequest) -> str:
-    """The public part of the request's API key; empty where it has an access token. Unauthenticated where the key's form or
-    checksum is wrong: then not even its body is read.
+def digest_of(request: StrictRequest) -> bytes:
+    """Of the request's whole API key; empty where it has an access token. Unauthenticated where the key's form or checksum is
+    wrong: then not even its body is read.
     """
     text = credentials_of(request)
     if not text.startswith(PREFIX):
-        return ""
-    key = parse_key(text)
-    if key is None:
+        return b""
+    if parse_key(text) is None:
         raise Unauthenticated("The API key is not valid.")
-    return key.key_id
+    return sha256(text.encode()).digest()
+
+
+def _is_small(request: StrictRequest) -> bool:
+    told = request.headers.get("content-length", "")
+    return told.isascii() and told.isdigit() and int(told[:19]) <= _SMALL

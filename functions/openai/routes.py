@@ -32,7 +32,7 @@ async def create_chat_completion(request: StrictRequest) -> Response:
     services = services_of(request)
 
     async def plan(principal: Principal) -> Asked:
-        return await services.chats.plan(principal, await _chat(request))
+        return await services.chats.plan(principal, await _chat(request), len(await request.body()))
 
     if HEADER not in request.headers:
         return await _answer(request, await services.door.enter(request, plan))
@@ -53,7 +53,8 @@ async def create_embedding(request: StrictRequest) -> Response:
 
     async def plan(principal: Principal) -> AskedVectors:
         body = embeddings_body(await request.json())
-        return await plan_embeddings(principal, await services.gateway.models_of(principal), body, inputs_of(body))
+        models, size = await services.gateway.models_of(principal), len(await request.body())
+        return await plan_embeddings(principal, models, body, inputs_of(body), size)
 
     if HEADER not in request.headers:
         return await _embed(request, await services.door.enter(request, plan))

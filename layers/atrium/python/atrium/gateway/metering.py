@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -56,8 +56,13 @@ _settling: Final[set[asyncio.Task[Any]]] = set()
 
 
 async def reserve(ledger: Ledger, principal: Principal, spend: Spend) -> Reservation:
-    """Room for a call. Who is called off while it is reserved gives it back: the database may have said yes already."""
-    task = asyncio.ensure_future(ledger.reserve(principal, spend))
+    """Room for a call. `BudgetExceeded` when there is none."""
+    return await given_back(ledger, principal, spend, ledger.reserve(principal, spend))
+
+
+async def given_back[T](ledger: Ledger, principal: Principal, spend: Spend, reserving: Awaitable[T]) -> T:
+    """What `reserving` gives. Who is called off meanwhile gives `spend` back: the database may have said yes already."""
+    task = asyncio.ensure_future(reserving)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -65,7 +70,7 @@ async def reserve(ledger: Ledger, principal: Principal, spend: Spend) -> Reserva
         raise
 
 
-async def _give_back(ledger: Ledger, principal: Principal, spend: Spend, task: asyncio.Future[Reservation]) -> None:
+async def _give_back(ledger: Ledger, principal: Principal, spend: Spend, task: asyncio.Future[Any]) -> None:
     await asyncio.wait({task})
     if not task.cancelled() and task.exception() is None:
         await ledger.settle(principal, spend.id, Settlement(Outcome.CANCELLED, 0, spend.model))

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from atrium.gateway import openai_shape
-from atrium.gateway.bounds import LEAST_ANSWER, Plan, count_body, count_text, plan, uncautious
+from atrium.gateway.bounds import LEAST_ANSWER, Plan, count_text, plan, uncautious
 from atrium.gateway.metering import Meter
 from atrium.gateway.models import ChatCall, Purpose
 from atrium.gateway.openai_answers import DONE, Answer, read_usage, usage_within
 from atrium.gateway.preparing import ModelSet, prepare
-from atrium.gateway.relay_attempts import FEATURE, GRACE, SECONDS, Sent, answered, attempts_of, with_key
+from atrium.gateway.relay_attempts import FEATURE, GRACE, SECONDS, Sent, answered, attempts_of, counted, with_key
 from atrium.gateway.relay_streams import Opened, TranslatedStream, WireStream, written
 from atrium.gateway.routing import Candidate, Routed
 from atrium.gateway.service import GatewayService
@@ -133,8 +133,8 @@ def speaks_openai(spec: ChatSpec) -> bool:
     return provider is not None and provider.wire == "openai" and spec.api == "chat"
 
 
-async def plan_chat(principal: Principal, models: ModelSet, body: Mapping[str, Any]) -> Asked:
-    """What a body comes to. `body` is checked: see `read` of the area.
+async def plan_chat(principal: Principal, models: ModelSet, body: Mapping[str, Any], size: int = 0) -> Asked:
+    """What a body of `size` bytes comes to. `body` is checked: see `reading` of the area.
 
     Errors: UnknownModel, ContextTooLong, InvalidInput, ProviderNotConfigured.
     """
@@ -147,7 +147,7 @@ async def plan_chat(principal: Principal, models: ModelSet, body: Mapping[str, A
     provider = spec.model.partition("/")[0]
     own = providers()[provider].open
     check_wire(body, own=own, priced=not own or spec.price.bound(1, 1) > 0)
-    planned = plan(spec, count_body({**body, "model": spec.model}), limit)
+    planned = plan(spec, await counted({**body, "model": spec.model}, size), limit)
     candidate = Candidate(spec, await models.credentials(principal, provider), own_key=models.owns_key(provider))
     return Asked(body, models, candidate, planned, stream, wants_usage, answers=body.get("n") or 1)
 
@@ -181,9 +181,9 @@ class Relay:
         # A task that nobody holds may be collected before it ends.
         self._finishing: set[asyncio.Task[bytes]] = set()
 
-    async def plan(self, principal: Principal, body: Mapping[str, Any]) -> Asked:
-        """What a body comes to, and what of it the model's provider will not be told. Errors as `plan_chat`'s."""
-        asked = await plan_chat(principal, await self._models_of(principal), body)
+    async def plan(self, principal: Principal, body: Mapping[str, Any], size: int = 0) -> Asked:
+        """What a body of `size` bytes comes to, and what of it the model's provider will not be told. Errors as `plan_chat`'s."""
+        asked = await plan_chat(principal, await self._models_of(principal), body, size)
         if asked.request is None:
             return asked
         model = await self._adapter(asked.candidate)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from atrium.gateway.bounds import count_body
 from atrium.gateway.metering import Meter
 from atrium.gateway.preparing import ModelSet
 from atrium.gateway.routing import Candidate, Routed, Router
@@ -23,6 +24,7 @@ GRACE: Final = 60.0
 FEATURE: Final = "openai"
 # Tokens a second that nobody writes faster.
 _FASTEST: Final = 2_000
+_LARGE: Final = 256 * 1024
 
 
 @dataclass(slots=True)
@@ -42,6 +44,11 @@ class Sent:
     def unseen(self, most: int) -> int:
         """Tokens that may have been written since, up to `most`, where nobody saw them."""
         return min(most, math.ceil((asyncio.get_running_loop().time() - self._since) * _FASTEST))
+
+
+async def counted(body: Mapping[str, Any], size: int) -> int:
+    """`count_body`, in a thread where `size` bytes would hold up everybody else."""
+    return await asyncio.to_thread(count_body, body) if size > _LARGE else count_body(body)
 
 
 async def answered[T, S: (ChatSpec, EmbeddingSpec)](

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from atrium.gateway.bounds import count_body, uncautious
+from atrium.gateway.bounds import uncautious
 from atrium.gateway.metering import Meter
 from atrium.gateway.openai_answers import usage_within
 from atrium.gateway.openai_shape import refused
 from atrium.gateway.preparing import ModelSet
-from atrium.gateway.relay_attempts import FEATURE, GRACE, SECONDS, answered, attempts_of, with_key
+from atrium.gateway.relay_attempts import FEATURE, GRACE, SECONDS, answered, attempts_of, counted, with_key
 from atrium.gateway.routing import Candidate
 from atrium.gateway.service import GatewayService
 from atrium.kernel.errors import ContextTooLong, ProviderError
@@ -51,14 +51,16 @@ class AskedVectors:
         return Spend(Kind.EMBEDDING, spec.model, FEATURE, bound, seconds=SECONDS + GRACE, request_id=request_id)
 
 
-async def plan_embeddings(principal: Principal, models: ModelSet, body: Mapping[str, Any], inputs: Sequence[Any]) -> AskedVectors:
-    """What a body comes to. Errors: UnknownModel, InvalidFields, ProviderNotConfigured."""
+async def plan_embeddings(
+    principal: Principal, models: ModelSet, body: Mapping[str, Any], inputs: Sequence[Any], size: int = 0
+) -> AskedVectors:
+    """What a body of `size` bytes comes to. Errors: UnknownModel, InvalidFields, ProviderNotConfigured."""
     spec = models.embedding(body["model"])
     if spec.model.startswith(_LOCAL):
         _check_local(body, spec, inputs)
     provider = spec.model.partition("/")[0]
     candidate = Candidate(spec, await models.credentials(principal, provider), own_key=models.owns_key(provider))
-    return AskedVectors(body, models, candidate, inputs, count_body({"input": body["input"]}))
+    return AskedVectors(body, models, candidate, inputs, await counted({"input": body["input"]}, size))
 
 
 class EmbeddingRelay:
@@ -76,10 +78,10 @@ class EmbeddingRelay:
             return await (self._local(asked) if candidate.provider == "local" else self._relayed(principal, asked, meter))
 
         routed = await answered(self._gateway.router, meter, asked.candidate, ask)
-        body, counted = routed.value
-        used, spec = counted or Usage(uncautious(asked.tokens)), asked.candidate.spec
-        cost, told = spec.price.cost(used), attempts_of(routed)
-        await meter.settle(Outcome.OK, spec.model, cost=cost, usage=used, counted=counted is not None, attempts=told)
+        body, told = routed.value
+        used, spec = told or Usage(uncautious(asked.tokens)), asked.candidate.spec
+        cost, tried = spec.price.cost(used), attempts_of(routed)
+        await meter.settle(Outcome.OK, spec.model, cost=cost, usage=used, counted=told is not None, attempts=tried)
         return body
 
     async def _relayed(self, principal: Principal, asked: AskedVectors, meter: Meter) -> tuple[bytes, Usage | None]:
