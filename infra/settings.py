@@ -3,17 +3,21 @@
 `target=local` additionally needs what the local cloud puts into the environment (ATRIUM_LOCAL_*); see `LocalCloud`.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from constructs import Node
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from infra.packaging.places import ROOT, Places
 
 PREFIX = "atrium"
 """Physical names start with it, on every target, so that logs and `make invoke` find a function by its area."""
+
+# Of the 4,096 that a function's variables may have, names and all; the others take up to 2,000.
+_MODELS_BYTES = 2000
 
 # What CloudWatch Logs accepts.
 RetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653]
@@ -25,6 +29,23 @@ def _number(value: object) -> object:
 
 def _words(value: object) -> object:
     return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def _packed(text: str) -> str:
+    """The JSON without what is there for people, so that more fits."""
+    if not text:
+        return text
+    try:
+        given = json.loads(text)
+    except ValueError as exc:
+        raise ValueError(f"not JSON: {exc}") from exc
+    packed = json.dumps(given, separators=(",", ":"), ensure_ascii=False)
+    if (size := len(packed.encode())) > _MODELS_BYTES:
+        raise ValueError(
+            f"has {size} bytes without spaces, and {_MODELS_BYTES} fit beside a function's other variables (Lambda takes 4,096 "
+            "in all): leave out fields that have their defaults, and models that an open provider answers without being listed"
+        )
+    return packed
 
 
 Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$|^https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?$")]
@@ -79,7 +100,7 @@ class Settings(BaseModel):
     chat_model: str = "local/extractive"
     embedding_model: str = "local/all-minilm-l6-v2"
     # Providers and models of the deployment's own, as JSON; docs/configuration.md has its shape.
-    models: str = Field(default="", pattern=r"^$|^\s*\{")
+    models: Annotated[str, Field(pattern=r"^$|^\s*\{"), AfterValidator(_packed)] = ""
     openai_base_url: str = "https://api.openai.com/v1"
 
     # A model that looks once more at what a search with `rerank` found: `local/relevance`. Empty: none.

@@ -1,5 +1,6 @@
 """The app as a whole: rules, size, outputs, settings."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,11 +167,27 @@ def test_settings_come_typed_from_the_command_line() -> None:
         {"alarm_email": "nobody"},
         {"public_url": "http://plain.example"},
         {"ingest_concurrency": 1},
+        {"models": "{"},
+        {"models": "[]"},
     ],
 )
 def test_settings_that_cannot_work_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(SystemExit, match="context: "):
         read_settings(context(wrong))
+
+
+def test_models_are_packed_and_must_fit_among_a_functions_variables() -> None:
+    assert read_settings(context({"models": '{\n  "chat": {"a/ü": {}}\n}'})).models == '{"chat":{"a/ü":{}}}'
+    with pytest.raises(SystemExit, match=r"models: .*has 21\d\d bytes without spaces, and 2000 fit"):
+        read_settings(context({"models": json.dumps({"chat": {f"a/{number}": {} for number in range(205)}})}))
+
+
+def test_no_functions_variables_are_more_than_lambda_takes(aws: Template) -> None:
+    """With as much in MODELS as may be in it; a name that is only known when it is deployed is taken for 100 characters."""
+    for function in aws.properties("AWS::Lambda::Function"):
+        variables = function.get("Environment", {}).get("Variables", {})
+        known = sum(len(name) + (len(value) if isinstance(value, str) else 100) for name, value in variables.items())
+        assert known + 2000 < 4096, function["FunctionName"]
 
 
 def test_registration_is_open_on_a_laptop() -> None:
