@@ -77,6 +77,15 @@ async def test_a_model_that_is_switched_off_is_unknown_and_no_suggestion(world: 
     assert GPT not in (await world.models.of(tenant)).overrides
 
 
+async def test_a_model_that_is_switched_off_is_so_by_any_spelling(world: World, tenant: Principal) -> None:
+    await world.changes.change(tenant, [ModelChange("ollama/llama3.2", enabled=False)])
+    models = await world.models.of(tenant)
+    for name in ("ollama/llama3.2", "ollama/Llama3.2", "ollama/llama3.2:latest"):
+        with pytest.raises(UnknownModel, match="switched off"):
+            models.chat(name)
+    assert models.chat("ollama/llama3.2:3b").model == "ollama/llama3.2:3b"
+
+
 async def test_a_price_of_ones_own_counts_with_ones_own_key_only(world: World, tenant: Principal) -> None:
     await world.changes.change(tenant, [ModelChange(GPT, price=Rates(1, 2, 1), note="our contract")])
     assert (await world.models.of(tenant)).chat(GPT).price.input == 2500

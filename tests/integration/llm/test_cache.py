@@ -78,3 +78,12 @@ async def test_what_was_cut_short_is_not_kept(api: Api, openai: OpenAIServer) ->
     await api.chat(text="filtered", cache=HOUR)
     rows = await (await api.admin.execute("SELECT FROM atrium.kept_answers")).fetchall()
     assert rows == []
+
+
+async def test_an_answer_that_cannot_be_kept_is_told_all_the_same(api: Api, openai: OpenAIServer) -> None:
+    openai.script(Script(answer="a\u0000b"))  # which the database has no place for
+    answer = await api.chat(cache=HOUR)
+    assert (answer.status_code, answer.json()["cached"]) == (200, False)
+    (row,) = await api.entries()
+    assert row["outcome"] == "ok"
+    assert not (await api.chat(cache=HOUR)).json()["cached"]

@@ -156,7 +156,9 @@ def test_a_deployment_adds_servers_models_and_spaces(models: Any) -> None:
         }
     )
     assert registry.chat_spec("vllm/qwen3").context_window == 32768
-    assert registry.chat_spec("vllm/other").context_window == 8192
+    with pytest.raises(InvalidInput, match="vllm/qwen3"):
+        registry.chat_spec("vllm/Qwen3:latest")
+    assert registry.chat_spec("ollama/other").context_window == 8192, "of which nothing is listed"
     assert registry.chat_spec("openai/gpt-9").max_output == 1
     assert registry.embedding_space("vllm/e5-1024").id == 1007
     assert registry.embedding_spaces()[-1].model == "vllm/e5-1024"

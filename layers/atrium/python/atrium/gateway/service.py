@@ -1,5 +1,6 @@
 """Every model behind one door: routed, metered, and answered from what was kept where a request asks for it."""
 
+import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -25,6 +26,7 @@ from atrium.ledger.models import Kind, Outcome, Settlement
 from atrium.providers.base import ChatModel, Embedder, TextDelta, ToolCallDelta
 
 # What reads scanned pages.
+_log: Final = logging.getLogger(__name__)
 SEARCH: Final = "search"
 OCR: Final = "local/tesseract"
 
@@ -77,7 +79,7 @@ class GatewayService:
         async with aclosing(await self._asked(principal, call, prepared)) as events:
             async for event in events:
                 if isinstance(event, Answered) and call.cache_seconds:
-                    await self._cache.keep(principal, call, names, event)
+                    await self._keep(principal, call, names, event)
                 yield event
 
     async def answer(self, principal: Principal, call: ChatCall) -> Answered:
@@ -157,6 +159,13 @@ class GatewayService:
         events: list[GatewayEvent] = [TextDelta(message.text)] if message.text else []
         events += [ToolCallDelta(at, each.id, each.name, each.arguments) for at, each in enumerate(message.tool_calls)]
         return [*events, Answered(spend.id, kept.model, message, kept.finish_reason, kept.usage, 0, (), cached=True)]
+
+    async def _keep(self, principal: Principal, call: ChatCall, names: tuple[str, ...], answer: Answered) -> None:
+        """For the next who asks. What is paid for is told also where it cannot be kept."""
+        try:
+            await self._cache.keep(principal, call, names, answer)
+        except Exception:  # noqa: BLE001  whatever is wrong with its keeping, the answer is there, and paid for
+            _log.exception("an answer could not be kept")
 
     async def _embedding(self, principal: Principal, purpose: Purpose) -> Embedding:
         models = await self.models_of(principal)

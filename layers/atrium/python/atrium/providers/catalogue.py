@@ -230,9 +230,15 @@ def _listed(name: str, among: Collection[str]) -> str | None:
 
 
 def _served(name: str) -> bool:
-    """Whether an open provider may have a model of that name."""
+    """Whether an open provider may have a model of that name, though it is not listed."""
     provider, _, own = name.partition("/")
-    return bool(own) and provider in providers() and providers()[provider].open
+    return bool(own) and provider in _taking_any()
+
+
+def _taking_any() -> frozenset[str]:
+    """Open providers of which no chat model is listed: another spelling of one that is would be a model without its price."""
+    listed = {model.partition("/")[0] for model in _rows().chat}
+    return frozenset(name for name, each in providers().items() if each.open and name not in listed)
 
 
 @cache
@@ -281,7 +287,8 @@ def unknown(model: str, known: Sequence[str], kind: str = "", said: str = "") ->
     """That there is no such model among the `known`, or what is `said` instead, and the nearest."""
     asked = model[:_SHOWN]
     near = nearest(asked, [each for each in known if each != model])
-    anything = ", ".join(f"{each.name}/<any>" for each in providers().values() if each.open) if kind != "embedding" else ""
+    open_ones = [f"{name}/<any>" for name in providers() if name in _taking_any()] if kind != "embedding" else []
+    anything = ", ".join(open_ones)
     words = [said or f"Unknown {kind} model {asked!r}.".replace("  ", " ")]
     words += [f"Nearest: {', '.join(near)}."] if near else []
     words += [f"Servers of your own take any name: {anything}."] if anything and not said else []

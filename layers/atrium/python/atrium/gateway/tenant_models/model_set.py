@@ -30,6 +30,7 @@ class ModelSet:
     def __init__(self, overrides: Mapping[str, Override], own_keys: Mapping[str, OwnKey], keys: Keys) -> None:
         self.overrides = overrides
         self.own_keys = own_keys
+        self._off = {_spelled(model) for model, each in overrides.items() if not each.enabled}
         self.opened: dict[str, Credentials] = {}  # own keys that were unsealed once
         self._keys = keys
 
@@ -84,9 +85,9 @@ class ModelSet:
         return tuple(self.priced_embedding(spec) for spec in specs if disabled or self.enabled(spec.model))
 
     def enabled(self, model: str) -> bool:
-        """Whether the tenant left a model on."""
+        """Whether the tenant left a model on, however its name is spelled: servers of one's own take several spellings."""
         override = self.overrides.get(model)
-        return override is None or override.enabled
+        return override.enabled if override else _spelled(model) not in self._off
 
     def priced_chat(self, spec: ChatSpec) -> ChatSpec:
         """The model at the price that holds for the tenant."""
@@ -112,3 +113,8 @@ class ModelSet:
     def _unknown(self, asked: str, kind: str, said: str = "") -> UnknownModel:
         specs = self.chat_models() if kind == "chat" else self.embedding_models()
         return catalogue.unknown(asked, [spec.model for spec in specs], kind, said)
+
+
+def _spelled(model: str) -> str:
+    """What a server of one's own makes of a name: `ollama/Llama3:latest` is `ollama/llama3` there."""
+    return model.lower().removesuffix(":latest")
