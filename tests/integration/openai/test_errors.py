@@ -8,7 +8,7 @@ import pytest
 from atrium.providers.base import Usage
 from atrium.providers.catalogue import chat_spec
 from atrium.tenancy.keys import new_key, parse_key
-from tests.fakes.openai_server import OpenAIServer, failing, out_of_quota
+from tests.fakes.openai_server import OpenAIServer, failing, out_of_quota, rate_limited
 from tests.fakes.wire import Script
 from tests.integration.openai.conftest import GPT, HELLO, Api, frames
 
@@ -180,6 +180,21 @@ async def test_an_idempotency_key_replays_and_refuses_another_body(api: Api, ope
     other = await api.post("/chat/completions", HELLO | {"max_tokens": 5}, **{"Idempotency-Key": "one"})
     assert told(other)[0] == 422
     assert other.headers["x-should-retry"] == "false"
+
+
+async def test_an_answer_too_long_to_keep_is_given_again_by_asking_again(api: Api, openai: OpenAIServer) -> None:
+    openai.script(*[Script(answer="x" * 1_000_001)] * 2)
+    for _ in range(2):
+        answer = await api.post("/chat/completions", HELLO, **{"Idempotency-Key": "long"})
+        assert (answer.status_code, "idempotency-replayed" in answer.headers) == (200, False)
+    assert len(openai.requests) == 2
+
+
+async def test_a_provider_that_wants_to_be_left_alone_is_told_at_once(api: Api, openai: OpenAIServer) -> None:
+    openai.script(rate_limited(retry_after=300))
+    answer = await api.post("/chat/completions", HELLO)
+    assert (told(answer)[0], answer.headers["retry-after"]) == (503, "300")
+    assert len(openai.requests) == 1
 
 
 async def test_32_calls_on_a_budget_for_20_never_make_21(api: Api, openai: OpenAIServer) -> None:

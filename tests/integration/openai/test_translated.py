@@ -41,6 +41,13 @@ async def test_the_local_model_quotes_what_it_is_given(api: Api) -> None:
     assert (call["outcome"], call["cost"], call["model"]) == ("ok", 0, "local/extractive")
 
 
+async def test_a_replay_says_what_was_ignored(api: Api) -> None:
+    body = {"model": "local/extractive", "messages": [{"role": "user", "content": DOCUMENT}], "logit_bias": {"1": 1}}
+    first, again = [await api.post("/chat/completions", body, **{"Idempotency-Key": "one"}) for _ in range(2)]
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.headers["x-atrium-ignored"] == first.headers["x-atrium-ignored"] == "logit_bias"
+
+
 @pytest.mark.parametrize("stream", [True, False])
 async def test_anthropic_answers_in_openais_shape(api: Api, anthropic: AnthropicServer, stream: bool) -> None:
     body = chat("Hi", stream=stream, frequency_penalty=1, **({"stream_options": {"include_usage": True}} if stream else {}))

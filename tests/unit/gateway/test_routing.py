@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 import pytest
 
 from atrium.gateway.circuits import FAILURES, REST
-from atrium.gateway.routing import BASE, CAP, TRIES, Candidate, Routed, Router
+from atrium.gateway.routing import BASE, CAP, PATIENCE, TRIES, Candidate, Routed, Router
 from atrium.kernel.errors import InvalidInput, ProviderError, ProviderRefused, ProviderUnavailable
 from atrium.providers.catalogue import chat_spec
 from atrium.providers.credentials import Credentials
@@ -88,6 +88,14 @@ async def test_retry_after_beyond_the_deadline_goes_to_the_next_at_once() -> Non
     world.tell(MINI, ProviderUnavailable("slow down", status=429, retry_after=7))
     routed = await world.first(MINI, LARGE, seconds=5)
     assert (world.waits, routed.candidate) == ([], LARGE)
+
+
+async def test_nobody_is_kept_waiting_for_long() -> None:
+    world = World()
+    world.tell(MINI, ProviderUnavailable("slow down", status=429, retry_after=PATIENCE + 1))
+    with pytest.raises(ProviderUnavailable) as caught:
+        await world.first(MINI)
+    assert (world.waits, len(world.asked), caught.value.retry_after) == ([], 1, PATIENCE + 1)
 
 
 async def test_retry_after_beyond_the_deadline_with_nobody_else_is_told() -> None:

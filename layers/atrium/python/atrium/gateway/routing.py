@@ -23,6 +23,8 @@ _log: Final = logging.getLogger(__name__)
 TRIES: Final = 3
 BASE: Final = 0.25
 CAP: Final = 8.0
+# A caller is kept waiting for so many seconds at most; for longer it is told to come again.
+PATIENCE: Final = 20.0
 # The provider is there, and busy with something: another call, or this tenant's many.
 _LIMITED: Final = frozenset({408, 409, 429})
 
@@ -195,8 +197,8 @@ class Router:
             return None
         wait = self._uniform(0, min(CAP, BASE * 2**retry))
         if failure.retry_after is not None:
-            # Somebody else may answer sooner than one who wants to be left alone for long.
-            if others and failure.retry_after > CAP:
+            # Somebody else may answer sooner than one who wants to be left alone for long; so may its own caller come again.
+            if failure.retry_after > (CAP if others else PATIENCE):
                 return None
             wait = max(wait, failure.retry_after)
         return wait if self._clock() + wait < deadline else None

@@ -34,7 +34,9 @@ REPLAYED: Final = "Idempotency-Replayed"
 REDACTED: Final = "[shown once]"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _REFUSALS: Final = range(400, 500)
-_KEPT_HEADERS: Final = ("content-type", "location")
+_KEPT_HEADERS: Final = ("content-type", "location", "x-atrium-ignored")
+# Bytes of a reply. A longer one (vectors) is not stored: its retry does the work again.
+_LARGEST: Final = 1_000_000
 # Beyond the function's own timeout: a frozen or dying container is surely over by then.
 _GRACE: Final = 5
 
@@ -134,8 +136,9 @@ class _Keeper:
             return lease_or_none or await self._replay(tx, fingerprints)
 
     async def settle(self, lease: Lease, response: Response, redact: tuple[str, ...]) -> bool:
-        """Store a success, forget a refusal; False on a failure, which a retry repeats."""
-        if isinstance(response, StreamingResponse) or response.status_code in _REFUSALS:
+        """Store a success, forget a refusal and what is too long; False on a failure, which a retry repeats."""
+        long = isinstance(response, StreamingResponse) or len(response.body) > _LARGEST
+        if long or response.status_code in _REFUSALS:
             await self.forget(lease)
             return True
         if response.status_code >= _REFUSALS.stop:
