@@ -53,7 +53,7 @@ async def get_prompt(prompt_id: PromptId, author: Reader, prompts: Prompts, page
     return PromptDetailOut.with_versions(prompt, shown.data, labels, shown.next_cursor)
 
 
-@router.put("/{id}")
+@router.put("/{id}", responses=problem_responses([409]))
 async def update_prompt(
     prompt_id: PromptId,
     body: NewVersionIn,
@@ -88,7 +88,7 @@ async def render_prompt(
     return RenderedOut.of(await prompts.render(author, prompt_id, body.reference()), explained=explain)
 
 
-@router.put("/{id}/labels/{label}")
+@router.put("/{id}/labels/{label}", responses=problem_responses([409]))
 async def set_label(
     prompt_id: PromptId,
     label: LabelPath,

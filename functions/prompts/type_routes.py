@@ -4,6 +4,7 @@ from fastapi import Request, status
 
 from atrium.web.context import request_id
 from atrium.web.idempotency import Idempotent
+from atrium.web.problems import problem_responses
 from atrium.web.routing import area_router
 from functions.prompts.dependencies import ByType, Chooser, Defaults, Reader, Tenant, TypePath, Writer, tenant_models
 from functions.prompts.schemas import VersionIn
@@ -20,7 +21,7 @@ async def get_llm_prompt(kind: TypePath, author: Reader, by_type: ByType) -> Typ
     return TypePromptsOut.with_versions(kind, found, versions)
 
 
-@prompts.post("/{type}", status_code=status.HTTP_201_CREATED)
+@prompts.post("/{type}", status_code=status.HTTP_201_CREATED, responses=problem_responses([409]))
 async def set_llm_prompt(
     kind: TypePath, body: VersionIn, request: Request, author: Writer, by_type: ByType, claim: Idempotent
 ) -> TypePromptsOut:

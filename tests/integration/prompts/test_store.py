@@ -96,6 +96,41 @@ class TestTheOperatorsDoor:
             await prompts.delete(operator, made.id)
 
 
+class TestNothingGrowsWithoutEnd:
+    async def test_a_prompt_has_fifty_labels(self, prompts: PromptService, tenant: Principal) -> None:
+        made, _ = await prompts.create(tenant, MADE)
+        for number in range(50):
+            await prompts.point(tenant, made.id, f"l{number}", [Variant(1)])
+        with pytest.raises(Conflict, match="at most 50 labels of a prompt"):
+            await prompts.point(tenant, made.id, "another", [Variant(1)])
+        assert (await prompts.point(tenant, made.id, "l7", [Variant(1)])).revision == 2
+        assert len((await prompts.get(tenant, made.id))[2]) == 50
+
+    async def test_a_prompt_has_a_thousand_versions(
+        self, prompts: PromptService, tenant: Principal, admin_connection: Connection
+    ) -> None:
+        made, _ = await prompts.create(tenant, MADE)
+        await admin_connection.execute("UPDATE atrium.prompts SET latest_version = 999")
+        await prompts.add_version(tenant, made.id, content("x"))
+        with pytest.raises(Conflict, match="at most 1,000 versions of a prompt"):
+            await prompts.add_version(tenant, made.id, content("x"))
+        assert (await prompts.get(tenant, made.id))[0].latest_version == 1000
+
+    async def test_an_organisation_has_a_thousand_prompts(
+        self, prompts: PromptService, tenant: Principal, other_tenant: Principal, admin_connection: Connection
+    ) -> None:
+        made, _ = await prompts.create(tenant, MADE)
+        await admin_connection.execute(
+            "INSERT INTO atrium.prompts (tenant_id, id, key, created_by)"
+            " SELECT %s, uuidv7(), 'p' || n, 'me' FROM generate_series(1, 999) n",
+            [tenant.tenant_id],
+        )
+        with pytest.raises(Conflict, match="at most 1,000 prompts of an organisation"):
+            await prompts.create(tenant, NewPrompt("another", content("x")))
+        assert (await prompts.create(tenant, MADE, prompt_id=made.id))[0].id == made.id
+        await prompts.create(other_tenant, MADE)
+
+
 class TestWritersTakeTurns:
     @pytest.mark.parametrize("who", ["tenant", "operator"])
     async def test_versions_and_revisions_have_no_gap(

@@ -19,6 +19,9 @@ PRODUCTION: Final = "production"
 LATEST: Final = "latest"
 MAX_TEMPLATE_BYTES: Final = 100_000  # of all messages of a version
 MAX_RENDERED: Final = 1_000_000  # characters of all messages
+MAX_PROMPTS: Final = 1000  # of a tenant
+MAX_VERSIONS: Final = 1000  # of a prompt
+MAX_LABELS: Final = 50  # of a prompt
 MAX_VALUE: Final = 200_000  # characters
 
 Author = Principal | Operator

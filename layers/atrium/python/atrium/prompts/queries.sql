@@ -57,6 +57,14 @@ INSERT INTO atrium.prompts (tenant_id, id, key, type, description, created_by)
 VALUES (%(tenant_id)s, %(id)s, %(key)s, %(type)s, %(description)s, %(by)s)
 ON CONFLICT DO NOTHING
 
+-- name: count_prompts
+-- How many prompts a tenant has.
+SELECT count(*) AS present FROM atrium.prompts WHERE tenant_id = %(tenant_id)s
+
+-- name: count_labels
+-- How many labels a tenant's prompt has.
+SELECT count(DISTINCT label) AS present FROM atrium.prompt_labels WHERE tenant_id = %(tenant_id)s AND prompt_id = %(id)s
+
 -- name: insert_version
 -- A version of a tenant's prompt.
 INSERT INTO atrium.prompt_versions (tenant_id, prompt_id, version, messages, model, parameters, note, created_by)

@@ -11,8 +11,12 @@ from typing import Any, Final, LiteralString, Protocol
 from uuid import UUID
 
 from atrium.db import Database, Transaction, load_queries
+from atrium.kernel.errors import Conflict
 from atrium.kernel.principal import Operator
 from atrium.prompts.models import (
+    MAX_LABELS,
+    MAX_PROMPTS,
+    MAX_VERSIONS,
     Author,
     Content,
     Label,
@@ -77,6 +81,7 @@ class TenantShelf:
         )
         if inserted:
             await self.tx.execute(_queries.insert_version, **self._key(prompt_id), version=1, **_content(new.content))
+            await self._cap(_queries.count_prompts, prompt_id, MAX_PROMPTS, "prompts of an organisation")
         return inserted == 1
 
     async def add(self, prompt_id: UUID, content: Content, description: str | None) -> int | None:
@@ -85,6 +90,8 @@ class TenantShelf:
         if row is None:
             return None
         version: int = row["version"]
+        if version > MAX_VERSIONS:
+            raise _full(MAX_VERSIONS, "versions of a prompt")
         await self.tx.execute(_queries.insert_version, **self._key(prompt_id), version=version, **_content(content))
         return version
 
@@ -93,11 +100,18 @@ class TenantShelf:
         if await self.tx.fetch_one(_queries.hold_prompt, **self._key(prompt_id)) is None:
             return None
         row = await self.tx.fetch_one(_queries.insert_label, **self._key(prompt_id), label=label, variants=_variants(variants))
+        await self._cap(_queries.count_labels, prompt_id, MAX_LABELS, "labels of a prompt")
         return None if row is None else int(row["revision"])
 
     async def delete(self, prompt_id: UUID) -> bool:
         """See `Shelf`."""
         return await self.tx.execute(_queries.delete_prompt, **self._key(prompt_id)) == 1
+
+    async def _cap(self, count: LiteralString, prompt_id: UUID, most: int, what: str) -> None:
+        """Conflict, which undoes the transaction, where there are too many now."""
+        row = await self.tx.fetch_one(count, **self._key(prompt_id))
+        if row is not None and row["present"] > most:
+            raise _full(most, what)
 
     def _key(self, prompt_id: UUID) -> dict[str, object]:
         principal = self.tx.principal
@@ -213,6 +227,10 @@ def _content(content: Content) -> dict[str, object]:
         "parameters": dict(content.parameters),
         "note": content.note,
     }
+
+
+def _full(most: int, what: str) -> Conflict:
+    return Conflict(f"There are at most {most:,} {what}.")
 
 
 def _number(value: object) -> int | None:
