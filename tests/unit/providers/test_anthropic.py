@@ -1,6 +1,7 @@
 """Anthropic's adapter through its real SDK, against a server that misbehaves as told."""
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -425,3 +426,17 @@ async def test_a_model_of_tomorrow_is_asked_in_the_newest_way(server: AnthropicS
     assert "temperature" not in server.requests[0].json()
     assert isinstance(chat, Partial)
     assert chat.ignores(asked) == ("temperature",)
+
+
+async def test_a_model_that_the_sdk_takes_for_retired_is_asked_without_a_warning(server: AnthropicServer) -> None:
+    async def source(provider: str, *, refresh: bool = False) -> Credentials:
+        return Credentials("sk-ant-test", server.base_url)
+
+    chat = AnthropicChat(source, providers()["anthropic"])
+    request = ChatRequest("claude-opus-4-20250514", (Message("user", "Hello"),), 50)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        events = [event async for event in chat.stream(request)]
+    await chat.close()
+    assert isinstance(events[-1], Completed)
+    assert server.requests[-1].json()["model"] == "claude-opus-4-20250514"

@@ -48,10 +48,10 @@ class AnthropicChat:
         return unsaid(request, self._spec(request))
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
-        """Yield the answer as it comes, thoughts left out. `request.timeout` bounds the whole call, once the SDK is there."""
-        body = body_of(request, self._spec(request))
-        await load_sdk()
+        """Yield the answer as it comes, thoughts left out. `request.timeout` bounds the whole call."""
         deadline = asyncio.get_running_loop().time() + request.timeout
+        body = body_of(request, self._spec(request))
+        await load_sdk(deadline)
         with translated(self._connection.provider):
             async with asyncio.timeout_at(deadline):
                 stream = await self._connection.use(partial(_open, body, request.timeout))
@@ -88,7 +88,8 @@ async def _open(body: dict[str, Any], seconds: float, client: "AsyncAnthropic") 
 
     try:
         stream: AsyncStream[RawMessageStreamEvent] = await client.messages.create(
-            model=body["model"],
+            # The body names it. Where it is named here too, the SDK warns of models that it takes for retired.
+            model="",
             max_tokens=body["max_tokens"],
             messages=body["messages"],
             stream=True,

@@ -1,10 +1,7 @@
 """The SDK's client for one provider on Anthropic's wire, and its errors in our words."""
 
-import asyncio
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from atrium.kernel.errors import ProviderError, ProviderRefused, ProviderUnavailable
@@ -17,6 +14,7 @@ from atrium.providers.connection import (
     READ_TIMEOUT,
     SERVER_ERROR,
     SdkConnection,
+    imported,
     retry_after,
     was_sent,
 )
@@ -42,10 +40,9 @@ _STATUS: Final = {
 _MESSAGE_LENGTH: Final = 1000
 
 
-async def load_sdk() -> None:
-    """Import the SDK, once a process. It takes two seconds of a processor: other streams go on meanwhile."""
-    if "anthropic.resources.messages" not in sys.modules:
-        await asyncio.to_thread(import_module, "anthropic.resources.messages")
+async def load_sdk(deadline: float) -> None:
+    """Import the SDK, once a process. ProviderUnavailable at the deadline, on the loop's clock."""
+    await imported(("anthropic.resources.messages",), deadline)
 
 
 class Connection(SdkConnection["AsyncAnthropic"]):

@@ -1,12 +1,15 @@
 """What connections of all SDKs share: a client for each key, a second look at a key that was refused, and when to come back."""
 
+import asyncio
 import math
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
+from importlib import import_module
 from time import time
 from typing import Final, Protocol
 
-from atrium.kernel.errors import NotFound, ProviderNotConfigured
+from atrium.kernel.errors import NotFound, ProviderNotConfigured, ProviderUnavailable
 from atrium.providers.catalogue import Provider
 from atrium.providers.credentials import Credentials, CredentialsSource
 
@@ -86,6 +89,21 @@ class SdkConnection[C: Client]:
         if credentials not in self._clients:
             self._clients[credentials] = self.made(credentials)
         return self._clients[credentials]
+
+
+async def imported(modules: tuple[str, ...], deadline: float) -> None:
+    """Import an SDK, once a process. It takes a processor a second or two: other streams go on meanwhile.
+
+    ProviderUnavailable at the deadline, on the loop's clock; the import goes on for the next who calls.
+    """
+    if all(module in sys.modules for module in modules):
+        return
+    try:
+        async with asyncio.timeout_at(deadline):
+            for module in modules:
+                await asyncio.to_thread(import_module, module)
+    except TimeoutError as exc:
+        raise ProviderUnavailable("The time was over before the call could go out") from exc
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

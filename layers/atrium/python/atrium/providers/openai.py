@@ -14,7 +14,7 @@ from atrium.providers.base import ChatEvent, ChatRequest, Completed, TextDelta, 
 from atrium.providers.catalogue import Capability, ChatSpec, Provider, chat_spec
 from atrium.providers.connection import CONNECT_TIMEOUT
 from atrium.providers.credentials import CredentialsSource
-from atrium.providers.openai_connection import Connection, translated
+from atrium.providers.openai_connection import Connection, load_sdk, translated
 from atrium.providers.openai_frames import FinishReason, Frame, as_text, broken_off, counted, following
 from atrium.providers.openai_messages import chat_body, responses_body, unsaid
 from atrium.providers.openai_responses import response_events, responses_events
@@ -51,6 +51,7 @@ class OpenAIChat:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Yield the answer as it comes, or all at once where the model does not stream. `request.timeout` bounds the call."""
         deadline = asyncio.get_running_loop().time() + request.timeout
+        await load_sdk(deadline)
         provider, spec = self._connection.provider, self._spec(request)
         with translated(provider):
             async with asyncio.timeout_at(deadline):

@@ -14,6 +14,7 @@ from atrium.providers.connection import (
     READ_TIMEOUT,
     SERVER_ERROR,
     SdkConnection,
+    imported,
     retry_after,
     was_sent,
 )
@@ -34,6 +35,11 @@ _IMAGE_FAULTS: Final = (
     "empty_image",
     "failed_to_download",
 )
+
+
+async def load_sdk(deadline: float) -> None:
+    """Import the SDK, once a process. ProviderUnavailable at the deadline, on the loop's clock."""
+    await imported(("openai", "openai.resources.chat", "openai.resources.responses", "openai.resources.embeddings"), deadline)
 
 
 class Connection(SdkConnection["AsyncOpenAI"]):

@@ -13,7 +13,7 @@ from atrium.kernel.errors import ProviderError
 from atrium.providers.base import Vectors
 from atrium.providers.catalogue import EmbeddingSpec, Provider
 from atrium.providers.credentials import CredentialsSource
-from atrium.providers.openai_connection import Connection, translated
+from atrium.providers.openai_connection import Connection, load_sdk, translated
 from atrium.providers.openai_frames import counted
 from atrium.providers.piece_counter import PieceCounter, in_pieces
 
@@ -57,9 +57,10 @@ class OpenAIEmbedder:
         await self._connection.close()
 
     async def _call(self, texts: list[str]) -> Vectors:
-        provider = self._connection.provider
+        provider, deadline = self._connection.provider, asyncio.get_running_loop().time() + EMBED_TIMEOUT
+        await load_sdk(deadline)
         with translated(provider):
-            async with asyncio.timeout(EMBED_TIMEOUT):
+            async with asyncio.timeout_at(deadline):
                 response = await self._connection.use(lambda client: self._ask(client, texts))
             # Of another shape than it should be, it is not JSON of this wire at all.
             places = [(row.index, cast("object", row.embedding)) for row in response.data]
