@@ -8,6 +8,7 @@ from fastapi import Query, Response
 from atrium.kernel.budget import Budget
 from atrium.kernel.clock import now
 from atrium.web.pagination import Page, Paged
+from atrium.web.problems import problem_responses
 from atrium.web.routing import area_router
 from functions.admin.audit_schemas import ActivityPage, ActivityReply, AuditReply, DayReply, LedgerDayReply, VerificationReply
 from functions.admin.dependencies import Activities, ActivityWhere, AfterSeq, AuditReader, Audits, Day, Filter, Noted
@@ -26,17 +27,18 @@ async def list_audit(principal: AuditReader, audits: Audits, page: Paged, where:
     return page.page(rows, key=lambda entry: (entry.at, entry.id), shape=AuditReply.of)
 
 
-@router.get("/audit/verify")
+@router.get("/audit/verify", responses=problem_responses([409]))
 async def verify_audit(principal: AuditReader, audits: Audits, noted: Noted) -> VerificationReply:
     """Compute the hash chain again and compare.
 
     A long log takes several calls: while `complete` is false, go on with `after_seq` = `verified_to`. With the `seq` and `hash`
-    of an earlier answer's `head` as `after_seq` and `after_hash` it also shows that nobody wrote the chain anew since.
+    of an earlier answer's `head` as `after_seq` and `after_hash` it also shows that nobody wrote the chain anew since. One
+    verification at a time: 409 while another one runs.
     """
     return VerificationReply.of(await audits.verify(principal, noted, Budget(_VERIFICATION_SECONDS)))
 
 
-@router.get("/audit/ledger")
+@router.get("/audit/ledger", responses=problem_responses([409]))
 async def verify_ledger(
     principal: AuditReader,
     audits: Audits,

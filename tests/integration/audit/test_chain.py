@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Any, Final, LiteralString
 
 import psycopg
@@ -10,13 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from atrium.audit import record
+from atrium.audit import record, repository
 from atrium.audit.canonical import GENESIS, canonical, parse
 from atrium.audit.models import Link
+from atrium.audit.reading import AuditService
 from atrium.audit.sealing import seal
+from atrium.audit.verifying import verify
 from atrium.db import Database
 from atrium.kernel.budget import Budget
-from atrium.kernel.errors import Unavailable
+from atrium.kernel.errors import Conflict, Unavailable
 from atrium.kernel.principal import Principal
 from atrium.kernel.settings import Settings
 from tests.factories.cluster import Cluster
@@ -218,6 +221,21 @@ class TestTampering:
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="stays as it is"):
             await admin_connection.execute(statement)
         assert (await sealed.verify()).complete
+
+
+class TestOneAtATime:
+    async def test_who_verifies_while_somebody_does_is_told_to_wait(
+        self, log: Log, database: Database, settings: Settings, other_tenant: Principal
+    ) -> None:
+        busy = Database(settings)
+        async with busy.transaction(log.tenant) as tx:
+            await repository.claim_verification(tx)
+            for attempt in (log.verify(), AuditService(database).ledger_day(log.tenant, date(2026, 1, 1))):
+                with pytest.raises(Conflict, match="being verified already"):
+                    await attempt
+            assert (await verify(database, other_tenant, Link(), Budget(AMPLE))).complete
+        await busy.close()
+        assert (await log.verify()).complete
 
 
 class TestInParts:

@@ -36,6 +36,10 @@ WHERE a.tenant_id = %(tenant_id)s AND a.action = 'ledger.closed' AND a.target = 
   AND a.seq IS NOT NULL
 ORDER BY a.seq LIMIT 1
 
+-- name: claim_verification
+-- Whether nobody else verifies the tenant's log; until the transaction ends.
+SELECT pg_try_advisory_xact_lock(hashtextextended('atrium.verification:' || %(tenant_id)s, 0)) AS claimed
+
 -- name: chain
 -- Where the chain should end, where it does, and the unsealed tail: as of one moment.
 SELECT c.seq, c.hash, c.sealed_at, sealed.last, tail.unsealed, tail.oldest

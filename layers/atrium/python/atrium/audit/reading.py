@@ -47,8 +47,9 @@ class AuditService:
         return b"".join(lines), entries[len(lines) - 1].seq if more else None
 
     async def ledger_day(self, principal: Principal, day: date) -> LedgerDay:
-        """The calls of models of a day (UTC), compared with what the audit log says of it."""
+        """The calls of models of a day (UTC), compared with what the audit log says of it. Conflict as of `verify`."""
         async with self._database.transaction(principal) as tx:
+            await repository.claim_verification(tx)
             now = await repository.ledger_digest(tx, day)
             return LedgerDay(day, now, await repository.closing_entry(tx, day))
 

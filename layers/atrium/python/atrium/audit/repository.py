@@ -9,6 +9,7 @@ from atrium.audit.activity import ActivityFilter
 from atrium.audit.canonical import GENESIS, MEMBERS, parse
 from atrium.audit.models import AuditEntry, AuditFilter, Chain, DayDigest, Link, SealedEntry
 from atrium.db import Row, Transaction, load_queries
+from atrium.kernel.errors import Conflict
 from atrium.kernel.ids import new_id
 from atrium.kernel.principal import worker
 
@@ -76,6 +77,13 @@ async def closing_entry(tx: Transaction, day: date) -> AuditEntry | None:
     params = {"tenant_id": tenant_id, "target": f"ledger:{day}", "actor": worker(tenant_id).subject}
     row = await tx.fetch_one(queries.closing_entry, **params)
     return None if row is None else AuditEntry.from_row(row)
+
+
+async def claim_verification(tx: Transaction) -> None:
+    """Be the one who verifies the tenant's log until the transaction ends. Conflict while somebody else is."""
+    row = _one(await tx.fetch_one(queries.claim_verification, tenant_id=str(tx.principal.tenant_id)))
+    if not row["claimed"]:
+        raise Conflict("The organisation's log is being verified already: ask again when that has ended.")
 
 
 async def chain(tx: Transaction) -> Chain:

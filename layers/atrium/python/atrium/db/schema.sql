@@ -2965,6 +2965,10 @@ ALTER TABLE ONLY atrium_meta.migrations
 
 CREATE UNIQUE INDEX api_keys_key_id ON atrium.api_keys USING btree (key_id);
 
+-- audit_log_actor
+
+CREATE INDEX audit_log_actor ON atrium.audit_log USING btree (tenant_id, actor, at);
+
 -- audit_log_at
 
 CREATE INDEX audit_log_at ON atrium.audit_log USING btree (tenant_id, at DESC, id);

@@ -8,6 +8,7 @@ ALTER TABLE atrium.audit_log
 CREATE UNIQUE INDEX audit_log_seq ON atrium.audit_log (tenant_id, seq) WHERE seq IS NOT NULL; -- verifying, export; no fork
 CREATE INDEX audit_log_unsealed ON atrium.audit_log (tenant_id, at, id) WHERE seq IS NULL;   -- sealing
 CREATE INDEX audit_log_target ON atrium.audit_log (tenant_id, target, at) WHERE target <> '';          -- GET /admin/audit?target=
+CREATE INDEX audit_log_actor ON atrium.audit_log (tenant_id, actor, at);                               -- …?actor=
 CREATE INDEX audit_log_request ON atrium.audit_log (tenant_id, request_id) WHERE request_id <> '';     -- …?request_id=
 
 -- Whoever writes an entry says neither when nor where in the chain it is.
