@@ -135,6 +135,25 @@ async def test_a_server_of_ones_own_is_sent_no_addresses_by_any_door() -> None:
     assert [each.spec.model for each in prepared.candidates] == [OWN]
 
 
+@pytest.mark.parametrize("model", [GPT, "anthropic/claude-haiku-4-5"])
+async def test_a_long_body_holds_up_nobody_else_while_it_is_counted(model: str) -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    running = asyncio.create_task(others())
+    for words, held_up in ((10, True), (60_000, False)):
+        body = {"model": model, "messages": [{"role": "user", "content": "word " * words}], "max_completion_tokens": 5}
+        before = turns
+        await plan_chat(PRINCIPAL, Models(), body, size=5 * words)
+        assert (turns == before) is held_up
+    running.cancel()
+
+
 @dataclass
 class Told:
     """A ledger that keeps what it is told."""

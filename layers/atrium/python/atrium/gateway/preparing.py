@@ -1,5 +1,6 @@
 """From a call's model names to candidates that can take it, each with its plan."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -11,12 +12,13 @@ from atrium.gateway.routing import Attempt, Candidate
 from atrium.kernel.clock import now
 from atrium.kernel.errors import FieldError, InvalidFields, InvalidInput, ProviderNotConfigured
 from atrium.kernel.principal import Principal
-from atrium.providers.base import ChatRequest, File, Image, Message
+from atrium.providers.base import ChatRequest, File, Image, Message, Text
 from atrium.providers.catalogue import Capability, ChatSpec, EmbeddingSpec, providers
 from atrium.providers.credentials import Credentials
 
 _SOON: Final = timedelta(days=30)
 _NAMED: Final = 5
+_LARGE: Final = 256 * 1024  # characters and bytes
 _WORDS: Final = {
     Capability.VISION: "read images",
     Capability.PDF: "read PDF files",
@@ -81,7 +83,7 @@ async def prepare(principal: Principal, call: ChatCall, models: ModelSet) -> Pre
     if not call.models:
         raise InvalidFields((FieldError("/model", "a model, or models, must be named"),))
     specs = tuple(dict.fromkeys(models.chat(name) for name in call.models))
-    plans = [_planned(call, spec, models) for spec in specs]
+    plans = await _plans(call, specs, models)
     candidates: list[Candidate] = []
     usable: list[Plan] = []
     earlier: list[Attempt] = []
@@ -112,6 +114,22 @@ def retirement(spec: ChatSpec) -> tuple[str, ...]:
     if spec.retires is None or spec.retires > (now() + _SOON).date():
         return ()
     return (f"{spec.model} is retired by its provider on {spec.retires.isoformat()}.",)
+
+
+async def _plans(call: ChatCall, specs: Sequence[ChatSpec], models: ModelSet) -> list[Plan]:
+    """A long request is counted in a thread: everybody else would wait for it."""
+
+    def every() -> list[Plan]:
+        return [_planned(call, spec, models) for spec in specs]
+
+    long = sum(_length(message) for message in call.request.messages) > _LARGE
+    return await asyncio.to_thread(every) if long else every()
+
+
+def _length(message: Message) -> int:
+    if isinstance(message.content, str):
+        return len(message.content)
+    return sum(len(part.text if isinstance(part, Text) else part.data) for part in message.content)
 
 
 def _planned(call: ChatCall, spec: ChatSpec, models: ModelSet) -> Plan:
