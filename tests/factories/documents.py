@@ -153,6 +153,7 @@ class Parts:
     keyring: KeyringSource = field(default_factory=lambda: KeyringSource(MemorySecrets({"keyring": new_keyring()}), "keyring"))
 
     asked: list[str] = field(default_factory=list)
+    payers: list[str] = field(default_factory=list)
 
     # Pages of OCR that were recorded, by the call's id.
     pages: dict[UUID, int] = field(default_factory=dict)
@@ -163,8 +164,9 @@ class Parts:
         return self
 
     async def embedder(self, principal: Principal, name: str, purpose: Purpose) -> HashEmbedder:
-        """The one model, whatever it is called; `asked` has the names."""
+        """The one model, whatever it is called; `asked` has the names, `payers` who asked."""
         self.asked.append(name)
+        self.payers.append(principal.subject)
         return self.model
 
     async def chat_model(self, principal: Principal, name: str, purpose: Purpose) -> ChatModel:

@@ -53,6 +53,7 @@ async def test_an_upload_becomes_chunks_that_are_spans_of_the_stored_text(world:
         assert chunk.text == stored[chunk.char_start : chunk.char_end]
     assert " ".join(chunk.text for chunk in chunks).split() == stored.split()
     assert world.keys("work/") == []
+    assert world.parts.payers[-1] == tenant.subject, "its vectors are paid for by who sent it"
 
 
 async def test_a_dropped_file_becomes_a_document_of_its_folders_collection(world: World, tenant: Principal) -> None:

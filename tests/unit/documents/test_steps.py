@@ -5,6 +5,8 @@ import pytest
 
 from atrium.documents.ingestion.steps import INTERNAL, Step, failure_of, reported
 from atrium.kernel.errors import IngestionFailed
+from atrium.kernel.ids import new_id
+from atrium.kernel.principal import TenantId
 from tests.factories.documents import event
 
 
@@ -44,3 +46,17 @@ def test_a_model_that_stayed_away_is_named() -> None:
     assert failure_of({"Error": "ProviderUnavailable", "Cause": "{}"})[0] == "embedding-unavailable"
     kind, detail = failure_of({"Error": "InvalidInput", "Cause": "{}"})
     assert (kind, "not set up" in detail) == ("embedding-unavailable", True)
+
+
+def test_who_sent_a_document_pays_for_it() -> None:
+    step = Step(TenantId(new_id()), new_id(), 1, 1)
+    own = new_id()
+    for kind in ("user", "api_key"):
+        payer = step.payer(f"{kind}:{own}")
+        assert (payer.tenant_id, payer.subject) == (step.tenant_id, f"{kind}:{own}")
+
+
+@pytest.mark.parametrize("nobody", ["", "user:", "user:x", "worker:00000000-0000-0000-0000-000000000000", "somebody", "user:{1}"])
+def test_what_arrived_by_itself_is_the_tenants(nobody: str) -> None:
+    step = Step(TenantId(new_id()), new_id(), 1, 1)
+    assert step.payer(nobody) == step.principal

@@ -192,7 +192,8 @@ class IngestionService:
 
     async def embed(self, step: Step, number: int) -> dict[str, Any]:
         """Make the vectors of batch `number`, unless they are there."""
-        if await self._attempts.begin(step, Stage.EMBEDDING) is None:
+        document = await self._attempts.begin(step, Stage.EMBEDDING)
+        if document is None:
             return _SKIPPED
         work = Work.of(self._storage, step)
         try:
@@ -202,7 +203,7 @@ class IngestionService:
             return await self._again(step, Stage.EMBEDDING, error)
         found = await work.find_vectors(batch)
         if found is None:
-            embedder = await self._parts.gateway.embedder(step.principal, batch.model, _purpose(step))
+            embedder = await self._parts.gateway.embedder(step.payer(document.created_by), batch.model, _purpose(step))
             vectors = await embedder.embed(batch.inputs, "document")
             await work.put_vectors(batch, vectors)
         await self._attempts.begin(step, Stage.EMBEDDING, reached(Stage.EMBEDDING, (number + 1) / len(plan.batches)))

@@ -1,13 +1,16 @@
 """The pipeline's wire: what a state gives its function, and how a failure travels back to the state machine and from it."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Final, Self
 from uuid import UUID
 
 from atrium.kernel.errors import IngestionFailed
-from atrium.kernel.principal import Principal, TenantId, worker
+from atrium.kernel.principal import Principal, PrincipalKind, Role, TenantId, worker
 
+_PAYERS: Final = frozenset({PrincipalKind.USER.value, PrincipalKind.API_KEY.value})
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 INTERNAL: Final = "internal"
 _INTERNAL_DETAIL: Final = "Something went wrong on our side. The document can be processed again."
 # Errors that outlasted the state machine's retries, by the name of the exception's class.
@@ -32,6 +35,15 @@ class Step:
     def principal(self) -> Principal:
         """A worker inside the tenant, and nowhere else."""
         return worker(self.tenant_id)
+
+    def payer(self, created_by: str) -> Principal:
+        """In whose name what costs money is done: whoever sent the document, so that its own budget holds too. `created_by` is
+        a principal's subject; what arrived by itself, or is of before there were such, is the tenant's alone.
+        """
+        kind, _, own = created_by.partition(":")
+        if kind not in _PAYERS or not _ID.fullmatch(own):
+            return self.principal
+        return Principal(self.tenant_id, PrincipalKind(kind), UUID(own), Role.VIEWER)
 
     @classmethod
     def from_event(cls, event: dict[str, Any]) -> Self:
