@@ -1,11 +1,8 @@
 """Routes of usage and limits: parse, call one verb, shape the reply."""
 
-import re
-from datetime import date
 from typing import Annotated, Final
 
 from fastapi import Depends, Query, Request, Response
-from pydantic import BeforeValidator
 
 from atrium.kernel.clock import now
 from atrium.kernel.errors import FieldError, InvalidFields
@@ -17,25 +14,14 @@ from atrium.web.auth import require, require_or_operator
 from atrium.web.context import request_id
 from atrium.web.pagination import Page, Paged
 from atrium.web.routing import area_router
+from functions.admin.dependencies import Day
 from functions.admin.spending_schemas import Format, LimitIn, LimitReply, UsageReply, as_csv
 
 router = area_router(prefix="/admin", tags=["admin"])
-_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _CSV: Final = "text/csv"
 _MOST_DAYS: Final = 366
 # Whether a CSV has not all lines: `true` or `false`.
 _TRUNCATED: Final = "X-Truncated"
-
-
-def _spelt(value: object) -> object:
-    # The parser of dates also reads seconds since 1970.
-    if isinstance(value, str) and not _DAY.fullmatch(value):
-        raise ValueError("must be a day, 2026-11-20")
-    return value
-
-
-Day = Annotated[date, BeforeValidator(_spelt)]
-"""A day in a query."""
 
 
 async def ledger_service(request: Request) -> LedgerService:

@@ -1,7 +1,10 @@
 """What docs/configuration.md says a deployer may choose reaches the functions."""
 
+import re
+
 from atrium.kernel.settings import Settings as FunctionSettings
 from infra.local.cloud import SETTINGS
+from infra.packaging.places import ROOT
 from infra.settings import Settings
 from tests.infra.template import Template
 
@@ -22,3 +25,12 @@ def test_every_setting_is_set_or_fixed(aws: Template) -> None:
 def test_a_laptop_sets_only_what_a_deployment_knows() -> None:
     assert set(SETTINGS) <= set(Settings.model_fields)
     assert {"reranker", "index_threshold", "rate_limit_principal", "rate_limit_tenant", "rate_limit_public"} <= set(SETTINGS)
+
+
+def test_the_operators_table_names_every_choice() -> None:
+    table = (
+        (ROOT / "docs" / "operations.md").read_text(encoding="utf-8").split("| context | default | meaning |")[1].split("\n\n")[0]
+    )
+    named = {name for line in table.splitlines() for name in re.findall(r"`([a-z_]+)`", line.split(" | ")[0])}
+    # What the target decides, and where a build lies.
+    assert named == set(Settings.model_fields) - {"target", "build_dir"}
