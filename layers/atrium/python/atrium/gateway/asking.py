@@ -7,7 +7,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
-from atrium.gateway.metering import Meter, Produced
+from atrium.gateway.bounds import FASTEST
+from atrium.gateway.metering import Meter, Produced, believed
 from atrium.gateway.models import Answered, ChatCall, GatewayEvent
 from atrium.gateway.preparing import Prepared, request_for, retirement
 from atrium.gateway.routing import Attempt, Candidate, Routed, Router
@@ -19,8 +20,6 @@ from atrium.providers.catalogue import Capability
 ModelOf = Callable[[Candidate], Awaitable[ChatModel]]
 _UNCOUNTED: Final = "The provider told no usage: the tokens are counted here."
 _SPENT: Final = "The answer ends where the budget does."
-# Tokens a second that nobody writes faster: what a model may have thought before its first word, or before its whole answer.
-_FASTEST: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ class Asking:
 
     async def _answered(self, routed: Routed[_Opened], completed: Completed) -> Answered:
         spec, plan = routed.candidate.spec, self._prepared.plan_of(routed.candidate)
-        usage = completed.usage if completed.counted else self._usage(routed.candidate)
+        usage = believed(completed.usage, spec) if completed.counted else self._usage(routed.candidate)
         cost, attempts = spec.price.cost(usage), tuple(each.to_json() for each in routed.attempts)
         await self._meter.settle(Outcome.OK, spec.model, cost=cost, usage=usage, counted=completed.counted, attempts=attempts)
         ignored = tuple(f"{spec.model} is not told {name}." for name in routed.value.ignored)
@@ -151,7 +150,7 @@ class Asking:
         seen = self._produced.usage(plan.input_tokens)
         if not candidate.spec.reasoning and Capability.STREAMING in candidate.spec.capabilities:
             return seen
-        unseen = math.ceil((self._router.now - self._since) * _FASTEST)
+        unseen = math.ceil((self._router.now - self._since) * FASTEST)
         most = plan.affordable(self._meter.reservation.bound)
         return replace(seen, output_tokens=max(seen.output_tokens, min(most, unseen)))
 

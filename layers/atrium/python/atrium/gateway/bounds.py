@@ -23,6 +23,8 @@ MESSAGE: Final = 8  # tokens that a wire puts around a message, a call or a tool
 # An answer whose length nobody bounded is worth asking for from this length on; models that reason need more to say a word.
 LEAST_ANSWER: Final = 256
 _REASONING: Final = 8
+# Tokens a second that nobody writes faster: what a model may have thought before its first word, or before its whole answer.
+FASTEST: Final = 2_000
 
 # A picture of a model that is not listed, in tokens, after the provider has made it smaller.
 _PICTURE: Final = 4_000

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from atrium.gateway import openai_shape
 from atrium.gateway.bounds import LEAST_ANSWER, Plan, count_text, plan, uncautious
-from atrium.gateway.metering import Meter
+from atrium.gateway.metering import Meter, believed
 from atrium.gateway.models import ChatCall, Purpose
 from atrium.gateway.openai_answers import DONE, Answer, read_usage, usage_within
 from atrium.gateway.preparing import ModelSet, prepare
@@ -238,8 +238,11 @@ class Relay:
         reply = await with_key(
             call.principal, call.asked.models, candidate, lambda key: self._wire.whole(provider, key, _CHAT, body)
         )
-        call.sent.usage = usage_within(reply)
-        return _read_whole(provider, reply)
+        try:
+            return _read_whole(provider, reply)
+        except ProviderError:
+            call.sent.usage = usage_within(reply)
+            raise
 
     async def _ask_translated(self, call: Call, candidate: Candidate) -> _Whole:
         answer = Answer(candidate.spec.model)
@@ -269,7 +272,7 @@ class Relay:
 
 async def _settle(call: Call, meter: Meter, outcome: Outcome, usage: Usage | None, produced: int, routed: Routed[Any]) -> None:
     spec = routed.candidate.spec
-    used = usage or call.usage(produced)
+    used = believed(usage, spec, call.asked.answers) if usage else call.usage(produced)
     cost, told = spec.price.cost(used), attempts_of(routed)
     await meter.settle(outcome, spec.model, cost=cost, usage=used, counted=usage is not None, attempts=told)
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from atrium.gateway.bounds import count_body
+from atrium.gateway.bounds import FASTEST, count_body
 from atrium.gateway.metering import Meter
 from atrium.gateway.preparing import ModelSet
 from atrium.gateway.routing import Candidate, Routed, Router
@@ -22,8 +22,6 @@ from atrium.providers.openai_relay import KeyRefused
 SECONDS: Final = 590.0
 GRACE: Final = 60.0
 FEATURE: Final = "openai"
-# Tokens a second that nobody writes faster.
-_FASTEST: Final = 2_000
 _LARGE: Final = 256 * 1024
 
 
@@ -43,7 +41,7 @@ class Sent:
 
     def unseen(self, most: int) -> int:
         """Tokens that may have been written since, up to `most`, where nobody saw them."""
-        return min(most, math.ceil((asyncio.get_running_loop().time() - self._since) * _FASTEST))
+        return min(most, math.ceil((asyncio.get_running_loop().time() - self._since) * FASTEST))
 
 
 async def counted(body: Mapping[str, Any], size: int) -> int:
