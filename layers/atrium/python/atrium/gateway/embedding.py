@@ -57,6 +57,8 @@ class Embedding:
             await meter.settle(outcome, spec.model, attempts=tuple(tried))
             raise
         usage, counted = _usage(routed.value, tokens)
+        # Nothing longer is read, whatever its provider says.
+        usage = Usage(min(usage.input_tokens, len(texts) * spec.space.max_tokens))
         attempts = tuple(each.to_json() for each in routed.attempts)
         cost = spec.price.cost(usage)
         await meter.settle(Outcome.OK, spec.model, cost=cost, usage=usage, counted=counted, attempts=attempts)

@@ -51,6 +51,17 @@ def spend_of(kind: Kind, model: str, purpose: Purpose, bound: int, *, least: int
     )
 
 
+def believed(usage: Usage, spec: ChatSpec, answers: int = 1) -> Usage:
+    """What a provider says was used, but for what no call of so many answers can use: a window and an answer for each.
+
+    What is free is what it says: of a model that is not listed nobody here knows the window.
+    """
+    if not spec.price.cost(usage):
+        return usage
+    most = answers * (spec.context_window + spec.max_output)
+    return Usage(min(usage.input_tokens, most), min(usage.output_tokens, most), min(usage.cached_tokens, most))
+
+
 # Settlements under way: a task that nobody holds may be collected before it ends.
 _settling: Final[set[asyncio.Task[Any]]] = set()
 
