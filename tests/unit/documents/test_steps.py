@@ -44,6 +44,7 @@ def test_anything_else_is_internal_and_says_nothing(error: dict[str, Any]) -> No
 
 def test_a_model_that_stayed_away_is_named() -> None:
     assert failure_of({"Error": "ProviderUnavailable", "Cause": "{}"})[0] == "embedding-unavailable"
+    assert failure_of({"Error": "BudgetExceeded", "Cause": "{}"})[0] == "budget-exceeded"
     kind, detail = failure_of({"Error": "InvalidInput", "Cause": "{}"})
     assert (kind, "not set up" in detail) == ("embedding-unavailable", True)
 

@@ -17,6 +17,10 @@ _INTERNAL_DETAIL: Final = "Something went wrong on our side. The document can be
 _OUTLASTED: Final = {
     "ProviderError": ("embedding-failed", "The embedding model refused the text."),
     "ProviderUnavailable": ("embedding-unavailable", "The embedding model could not be reached."),
+    "BudgetExceeded": (
+        "budget-exceeded",
+        "A monthly budget, of who sent the document or of the organisation, has no room for it.",
+    ),
     # A provider without a key or an address, or vectors of another length than the model's space.
     "InvalidInput": ("embedding-unavailable", "The collection's embedding model is not set up in this deployment."),
 }
