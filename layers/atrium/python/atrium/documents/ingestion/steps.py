@@ -19,7 +19,7 @@ _OUTLASTED: Final = {
     "ProviderUnavailable": ("embedding-unavailable", "The embedding model could not be reached."),
     "BudgetExceeded": (
         "budget-exceeded",
-        "A monthly budget, of who sent the document or of the organisation, has no room for it.",
+        "A monthly budget, the sender's or the organisation's, has no room for it.",
     ),
     # A provider without a key or an address, or vectors of another length than the model's space.
     "InvalidInput": ("embedding-unavailable", "The collection's embedding model is not set up in this deployment."),
