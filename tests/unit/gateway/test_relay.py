@@ -77,15 +77,21 @@ async def sent(model: str, **fields: Any) -> dict[str, Any]:
 async def test_one_limit_goes_out_under_the_providers_own_name(fields: dict[str, Any], limit: int) -> None:
     body = await sent(GPT, **fields)
     assert {name: value for name, value in body.items() if "tokens" in name} == {"max_completion_tokens": limit}
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"), [({"max_completion_tokens": 7}, {"max_tokens": 7}), ({"max_tokens": None}, {}), ({}, {})]
+)
+async def test_a_server_of_ones_own_writes_as_long_as_it_likes_unless_told(fields: dict[str, Any], told: dict[str, int]) -> None:
     body = await sent(OWN, **fields)
-    assert {name: value for name, value in body.items() if "tokens" in name} == {"max_tokens": min(limit, 2048)}
+    assert {name: value for name, value in body.items() if "tokens" in name} == told
 
 
 async def test_a_limit_that_its_caller_did_not_set_leaves_room_for_the_input() -> None:
     long = [{"role": "user", "content": "word " * 5000}]
-    planned = await asked(OWN, messages=long)
-    body = await sent(OWN, messages=long)
-    assert 256 <= body["max_tokens"] <= planned.spec.context_window - planned.plan.input_tokens
+    planned = await asked("openai/gpt-4", messages=long)
+    body = await sent("openai/gpt-4", messages=long)
+    assert 256 <= body["max_completion_tokens"] <= planned.spec.context_window - planned.plan.input_tokens
 
 
 async def test_a_limit_over_what_the_model_writes_is_refused() -> None:

@@ -283,7 +283,8 @@ def wire_body(call: Call) -> bytes:
     spec, provider = asked.spec, providers()[asked.candidate.provider]
     body = {name: value for name, value in asked.body.items() if name not in LIMITS}
     body["model"] = spec.api_name or spec.model.partition("/")[2]
-    body["max_tokens" if provider.open else "max_completion_tokens"] = _limit(call)
+    if (limit := _limit(call)) is not None:
+        body["max_tokens" if provider.open else "max_completion_tokens"] = limit
     if asked.stream:
         body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
@@ -294,14 +295,17 @@ def _request(call: Call) -> ChatRequest:
     return replace(call.asked.request, max_tokens=_affordable(call))
 
 
-def _limit(call: Call) -> int:
-    """Tokens of one answer, always told: what was reserved holds by nothing else.
+def _limit(call: Call) -> int | None:
+    """Tokens of one answer, always told where they cost something: what was reserved holds by nothing else.
 
-    Where its caller set none, it leaves room for the input by a cautious count, or the provider would refuse both together.
+    Where its caller set none, it leaves room for the input by a cautious count, or the provider would refuse both together; and
+    a server of one's own, where nothing costs, may write as long as it likes: what is known of its model is a guess.
     """
     planned, affordable = call.asked.plan, _affordable(call)
     if planned.least is None:
         return affordable
+    if planned.bound == 0 and providers()[call.asked.candidate.provider].open:
+        return None
     return min(affordable, max(LEAST_ANSWER, planned.spec.context_window - planned.input_tokens))
 
 
