@@ -192,13 +192,17 @@ class ScriptedServer:
         if reply.status >= HTTP_ERROR:
             self.counts.refused += 1
         if reply.frames is None:
+            self._bill(reply, script)
             await _send(writer, reply, script)
         elif not await self._stream(reply, script, reader, writer):
             self.counts.broken += 1
             return False
+        return True
+
+    def _bill(self, reply: Reply, script: Script) -> None:
+        """Before the last bytes are there to be read: whoever has them may look at the bill at once, from another thread."""
         if reply.status < HTTP_ERROR and script.garbage is None:
             self.counts.add(reply.usage)
-        return True
 
     def _reply(self, request: Request, script: Script) -> Reply:
         if script.status >= HTTP_ERROR:
@@ -220,6 +224,7 @@ class ScriptedServer:
             writer.write(b"".join(map(_chunk, reply.frames or ())))
         elif not await self._one_by_one((reply.frames or ())[: script.end_after], script, reader, writer):
             return False
+        self._bill(reply, script)
         writer.write(b"0\r\n\r\n")
         await writer.drain()
         return True

@@ -174,7 +174,11 @@ class Runtime:
         return await asyncio.to_thread(registry.reranker, name, model_dir=Path(self.settings.model_dir))
 
     async def close(self) -> None:
-        """Close what was opened."""
+        """Close what was opened; first comes to its end what goes on by itself."""
+        if "gateway" in self.__dict__:
+            from atrium.gateway.metering import finish
+
+            await finish()
         for name in {"database", "relay_database"} & self.__dict__.keys():
             await self.__dict__[name].close()
         for name in {"openai_wire", "gateway"} & self.__dict__.keys():

@@ -62,8 +62,28 @@ def believed(usage: Usage, spec: ChatSpec, answers: int = 1) -> Usage:
     return Usage(min(usage.input_tokens, most), min(usage.output_tokens, most), min(usage.cached_tokens, most))
 
 
-# Settlements under way: a task that nobody holds may be collected before it ends.
-_settling: Final[set[asyncio.Task[Any]]] = set()
+# Calls that nobody waits for any more, and settlements: a task that nobody holds may be collected before it ends.
+_under_way: Final[set[asyncio.Task[Any]]] = set()
+_PATIENCE: Final = 5.0  # seconds
+_ROUNDS: Final = 3  # calls, those that were called off, and what they settled
+
+
+async def finish(patience: float = _PATIENCE) -> None:
+    """Wait for what goes on by itself, before the database is closed. What takes longer is called off, and settled as such."""
+    for _ in range(_ROUNDS):
+        mine = {task for task in _under_way if task.get_loop() is asyncio.get_running_loop()}
+        if not mine:
+            return
+        _, late = await asyncio.wait(mine, timeout=patience)
+        for task in late:
+            task.cancel()
+
+
+def keep[T](task: asyncio.Task[T]) -> asyncio.Task[T]:
+    """Hold a task that goes on also when whoever waits for it is called off."""
+    _under_way.add(task)
+    task.add_done_callback(_under_way.discard)
+    return task
 
 
 async def reserve(ledger: Ledger, principal: Principal, spend: Spend) -> Reservation:
@@ -88,11 +108,7 @@ async def _give_back(ledger: Ledger, principal: Principal, spend: Spend, task: a
 
 
 def _kept[T](work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """A task that goes on also when whoever waits for it is called off."""
-    task = asyncio.ensure_future(work)
-    _settling.add(task)
-    task.add_done_callback(_settling.discard)
-    return task
+    return keep(asyncio.ensure_future(work))
 
 
 class Meter:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from atrium.gateway import openai_shape
 from atrium.gateway.bounds import LEAST_ANSWER, Plan, count_text, plan, uncautious
-from atrium.gateway.metering import Meter, believed
+from atrium.gateway.metering import Meter, believed, keep
 from atrium.gateway.models import ChatCall, Purpose
 from atrium.gateway.openai_answers import DONE, Answer, read_usage, usage_within
 from atrium.gateway.preparing import ModelSet, prepare
@@ -178,8 +178,6 @@ class Relay:
         self._adapter = gateway.speaker
         self._models_of = gateway.models_of
         self._wire = wire
-        # A task that nobody holds may be collected before it ends.
-        self._finishing: set[asyncio.Task[bytes]] = set()
 
     async def plan(self, principal: Principal, body: Mapping[str, Any], size: int = 0) -> Asked:
         """What a body of `size` bytes comes to, and what of it the model's provider will not be told. Errors as `plan_chat`'s."""
@@ -195,9 +193,8 @@ class Relay:
 
         Where its client leaves, an answer that was asked for is waited for all the same: it is paid for, and says what it cost.
         """
-        work = asyncio.create_task(self._whole(call))
-        self._finishing.add(work)
-        work.add_done_callback(self._finished)
+        work = keep(asyncio.create_task(self._whole(call)))
+        work.add_done_callback(_read)
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -211,11 +208,6 @@ class Relay:
         outcome = Outcome.CANCELLED if call.sent.left else Outcome.OK
         await _settle(call, meter, outcome, answer.usage, answer.produced, routed)
         return answer.body
-
-    def _finished(self, work: asyncio.Task[bytes]) -> None:
-        self._finishing.discard(work)
-        # Told to who waits; where nobody does any more, it is not news.
-        _ = work.cancelled() or work.exception()
 
     async def stream(self, call: Call) -> Streaming:
         """The answer's stream, once its first frame is there. Errors: ProviderError with attempts."""
@@ -275,6 +267,11 @@ async def _settle(call: Call, meter: Meter, outcome: Outcome, usage: Usage | Non
     used = believed(usage, spec, call.asked.answers) if usage else call.usage(produced)
     cost, told = spec.price.cost(used), attempts_of(routed)
     await meter.settle(outcome, spec.model, cost=cost, usage=used, counted=usage is not None, attempts=told)
+
+
+def _read(work: asyncio.Task[bytes]) -> None:
+    """What went wrong is told to who waits; where nobody does any more, it is not news."""
+    _ = work.cancelled() or work.exception()
 
 
 def wire_body(call: Call) -> bytes:
