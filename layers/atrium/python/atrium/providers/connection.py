@@ -3,6 +3,7 @@
 import asyncio
 import math
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
 from importlib import import_module
@@ -30,7 +31,7 @@ class Client(Protocol):
         ...
 
 
-class SdkConnection[C: Client]:
+class SdkConnection[C: Client](ABC):
     """An SDK's client, made on first use and again when the credentials change. A subclass says how, and what a refused key is.
 
     Nothing is asked twice here but with a key that was read anew: retries are the caller's (atrium.gateway.routing).
@@ -42,13 +43,13 @@ class SdkConnection[C: Client]:
         # A client whose key was replaced may still be streaming: it stays until `close`.
         self._clients: dict[Credentials, C] = {}
 
+    @abstractmethod
     def made(self, credentials: Credentials) -> C:
         """A new client."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refused(self) -> tuple[type[Exception], ...]:
         """The SDK's errors for a key that is refused (401, 403)."""
-        raise NotImplementedError
 
     async def use[T](self, call: Callable[[C], Awaitable[T]]) -> T:
         """Make the call with the credentials of this moment, once more with fresh ones where these are refused.
