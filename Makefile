@@ -22,6 +22,8 @@ endif
 export UV_PYTHON_DOWNLOADS ?= manual
 export UV_SYSTEM_CERTS ?= true
 export npm_config_update_notifier := false
+# Tests and the local cloud start hundreds of processes: where bytecode is not kept, each compiles all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 
 uv := .tools/uv/bin/uv
 export UV := $(CURDIR)/$(uv)

@@ -18,8 +18,7 @@ _TIMEOUT: Final = 900
 
 def create_app(runtime: Runtime | None = None) -> "FastAPI":
     """Everything under /v1, as OpenAI's clients expect it."""
-    app = create_area("openai", models, answers, runtime=runtime, prefix="/v1", timeout=_TIMEOUT)
-    openai_problems.install(app)
     # OpenAI passes over parameters that it does not know, and clients send some.
-    app.state.strict_query = False
+    app = create_area("openai", models, answers, runtime=runtime, strict_query=False, timeout=_TIMEOUT)
+    openai_problems.install(app)
     return app

@@ -15,7 +15,7 @@ from atrium.web.raw_routes import OpenAIRoute
 from atrium.web.routing import area_router
 from atrium.web.schemas import Reply
 
-router = area_router(tags=["openai"], route_class=OpenAIRoute)
+router = area_router(root="/v1", tags=["openai"], route_class=OpenAIRoute)
 
 Asker = Annotated[Principal, require(Permission.LLM_USE)]
 

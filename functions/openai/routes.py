@@ -20,7 +20,7 @@ from functions.openai.replies import RelayedStream, ignored_header
 from functions.openai.schemas import CHAT, EMBEDDINGS
 from functions.openai.services import services_of
 
-router = area_router(tags=["openai"], route_class=RawRoute)
+router = area_router(root="/v1", tags=["openai"], route_class=RawRoute)
 
 _JSON: Final = "application/json"
 _NEEDS: Final = [require(Permission.LLM_USE), body_limit("chat_body_limit")]

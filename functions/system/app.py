@@ -10,4 +10,5 @@ from functions.system.routes import documentation, health, health_aliases, keys,
 def create_app(runtime: Runtime | None = None) -> FastAPI:
     """Health, metrics, documentation and public keys, at the root; /api/v1/health and /api/v1/metrics answer as those do."""
     routers = (health, health_aliases, documentation, keys, metrics, metrics_aliases)
-    return create_area("system", *routers, runtime=runtime, prefix="")
+    # Monitors and browsers add what they like to the addresses of probes and pages.
+    return create_area("system", *routers, runtime=runtime, strict_query=False)

@@ -17,12 +17,12 @@ from functions.system import pages
 from functions.system.documentation import merged_text
 from functions.system.health import Live, Readiness, Ready
 
-health = area_router(tags=["system"])
-health_aliases = area_router(prefix="/api/v1")
-documentation = area_router()
-keys = area_router(tags=["system"])
-metrics = area_router(tags=["system"])
-metrics_aliases = area_router(prefix="/api/v1")
+health = area_router(root="", tags=["system"])
+health_aliases = area_router()
+documentation = area_router(root="")
+keys = area_router(root="", tags=["system"])
+metrics = area_router(root="", tags=["system"])
+metrics_aliases = area_router()
 
 
 async def runtime(request: Request) -> Runtime:

@@ -61,9 +61,9 @@ class Places:
 
 
 def uv() -> str:
-    """The uv to use: $UV, beside this Python, or on PATH."""
-    beside = Path(sys.executable).with_name("uv")
-    found = os.environ.get("UV") or (str(beside) if beside.exists() else shutil.which("uv"))
+    """The uv to use: $UV, the Makefile's own, beside this Python, or on PATH."""
+    here = (Path(__file__).parents[2] / ".tools" / "uv" / "bin" / "uv", Path(sys.executable).with_name("uv"))
+    found = os.environ.get("UV") or next((str(each) for each in here if each.exists()), None) or shutil.which("uv")
     if not found:
         raise SystemExit("uv was not found: set UV to its path, or run this through the Makefile, which brings its own")
     return found

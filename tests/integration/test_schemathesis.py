@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.errors import InvalidSchema
 from schemathesis.core.result import Ok
+from schemathesis.python.asgi import ASGIClient
 from schemathesis.specs.openapi import negative
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -182,7 +183,8 @@ schema.app = API
 class Credentials:
     """A tenant of the run's own. Logging out needs a login each time; everything else an API key of an admin."""
 
-    def __init__(self) -> None:
+    def __init__(self, session: ASGIClient) -> None:
+        self.session: Final = session
         self.key: dict[str, str] = {}
 
     async def make(self) -> None:
@@ -208,9 +210,11 @@ def credentials(cluster: Cluster) -> Iterator[Credentials]:
         database_settings = cluster.settings(name)
         database = Database(database_settings)
         API.app = WholeApi(area_apps(LocalRuntime(database_settings, database, **UNLIMITED)))
-        made = Credentials()
-        API.run(made.make)
-        yield made
+        # One session for all: without it, each case would start the application anew.
+        with ASGIClient(API) as session:
+            made = Credentials(session)
+            API.run(made.make)
+            yield made
         API.run(database.close)
     API.stop()
 
@@ -231,7 +235,7 @@ def test_every_operation_keeps_its_word(case: Any, credentials: Credentials) -> 
         # Made up for the other way to authenticate; an empty key is a wrong one.
         case.headers.pop("X-API-Key", None)
     _make_unique(case.headers)
-    case.call_and_validate(headers=headers)
+    case.call_and_validate(headers=headers, session=credentials.session)
 
 
 _numbers: Final = itertools.count()

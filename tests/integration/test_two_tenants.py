@@ -4,12 +4,14 @@ An operation that is not in the table below fails the test: say there how it is 
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from atrium.db import Database
 from atrium.kernel.ids import new_id
@@ -17,6 +19,7 @@ from atrium.kernel.principal import Principal, PrincipalKind, Role, TenantId
 from atrium.kernel.settings import Settings
 from infra.openapi import area_apps
 from tests.factories.auth import PASSWORD, UNLIMITED, LocalRuntime, WholeApi, bearer, client, join, make_key, register
+from tests.factories.cluster import Cluster
 from tests.factories.documents import World as DocumentWorld
 from tests.integration.operations import OPERATIONS, OPERATOR, PRIVATE, PUBLIC
 
@@ -139,8 +142,8 @@ class World:
         return await self.http.request(method, path, json=body or None, headers=headers)
 
 
-@pytest.fixture
-async def world(settings: Settings, database: Database) -> AsyncIterator[World]:
+@asynccontextmanager
+async def made_world(settings: Settings, database: Database) -> AsyncIterator[World]:
     runtime = LocalRuntime(settings, database, **UNLIMITED)
     async with client(WholeApi(area_apps(runtime))) as http:
         ada, eve = await register(http), await register(http, "eve@example.com", "Other")
@@ -152,10 +155,33 @@ async def world(settings: Settings, database: Database) -> AsyncIterator[World]:
             "collection": await _collection(http, ada),
             "prompt": await _prompt(http, ada),
         }
-        for session, last_four in ((ada, "nbdy"), (eve, "mine")):
-            body = {"api_key": f"sk-a-provider-key-of-ones-own-{last_four}"}
-            await http.put("/api/v1/admin/provider-keys/openai", json=body, headers=bearer(session))
+        await _give_key(http, ada, "nbdy")
+        await _give_key(http, eve, "mine")
         yield World(http, bearer(ada), bearer(eve), things, str(eve["org"]["id"]))
+
+
+@pytest.fixture
+async def world(settings: Settings, database: Database) -> AsyncIterator[World]:
+    """For what changes the first tenant's things."""
+    async with made_world(settings, database) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_world(cluster: Cluster) -> AsyncIterator[World]:
+    """For what leaves the first tenant's things as they are."""
+    with cluster.clone() as name:
+        settings = cluster.settings(name)
+        database = Database(settings)
+        async with made_world(settings, database) as made:
+            yield made
+        await database.close()
+
+
+async def _give_key(http: httpx.AsyncClient, session: dict[str, Any], last_four: str) -> None:
+    """A key for a provider, of the session's tenant."""
+    body = {"api_key": f"sk-a-provider-key-of-ones-own-{last_four}"}
+    await http.put("/api/v1/admin/provider-keys/openai", json=body, headers=bearer(session))
 
 
 async def _collection(http: httpx.AsyncClient, session: dict[str, Any]) -> str:
@@ -198,27 +224,30 @@ def test_what_is_public_is_meant_to_be() -> None:
     assert {name for name, (_, _, operation) in OPERATIONS.items() if "security" not in operation} == set(PUBLIC)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", sorted(PRIVATE))
-async def test_nobody_is_401(world: World, name: str) -> None:
-    answer = await world.ask(name, {}, str(new_id()))
+async def test_nobody_is_401(shared_world: World, name: str) -> None:
+    answer = await shared_world.ask(name, {}, str(new_id()))
     told = answer.json()
     # OpenAI's clients want OpenAI's shape.
     kind = told["error"]["code"] if OPERATIONS[name][1].startswith("/v1/") else told["type"]
     assert (answer.status_code, kind) in {(401, "urn:atrium:problem:unauthenticated"), (401, "invalid_api_key")}
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", sorted(OPERATOR))
-async def test_a_tenants_admin_is_not_the_operator(world: World, name: str) -> None:
+async def test_a_tenants_admin_is_not_the_operator(shared_world: World, name: str) -> None:
     method, path, _ = OPERATIONS[name]
-    for headers in ({}, world.first):
-        answer = await world.http.request(method, path, headers=headers)
+    for headers in ({}, shared_world.first):
+        answer = await shared_world.http.request(method, path, headers=headers)
         assert (answer.status_code, answer.json()["type"]) == (401, "urn:atrium:problem:unauthenticated")
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", ADDRESSED)
-async def test_anothers_and_absent_are_the_same_404(world: World, name: str) -> None:
-    thing = world.things[REACH[name].thing]
-    others, absent = await world.ask(name, world.second, thing), await world.ask(name, world.second, str(new_id()))
+async def test_anothers_and_absent_are_the_same_404(shared_world: World, name: str) -> None:
+    thing, second = shared_world.things[REACH[name].thing], shared_world.second
+    others, absent = await shared_world.ask(name, second, thing), await shared_world.ask(name, second, str(new_id()))
     assert others.status_code == absent.status_code == 404
     assert others.json() | {"instance": ""} == absent.json() | {"instance": ""}
     unlike = {"x-request-id", "ratelimit-remaining", "ratelimit-reset"}
@@ -235,8 +264,12 @@ async def test_the_owner_still_has_it(world: World, name: str) -> None:
     assert answer.status_code < 300, answer.text
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", sorted(set(PRIVATE) - set(ADDRESSED)))
-async def test_no_answer_mentions_what_is_anothers(world: World, name: str) -> None:
+async def test_no_answer_mentions_what_is_anothers(shared_world: World, name: str) -> None:
+    eve = await register(shared_world.http, f"eve-who-does-{name}@example.com", "Other")
+    await _give_key(shared_world.http, eve, "mine")
+    world = replace(shared_world, second=bearer(eve), own=str(eve["org"]["id"]))
     answer = await world.ask(name, world.second)
     assert answer.status_code < 300, answer.text
     for thing in (*world.things.values(), "nobody else's business", "secret.txt", "nbdy"):
@@ -253,7 +286,8 @@ async def test_anothers_invitation_is_absent_too(world: World, name: str) -> Non
     assert (await world.http.post("/api/v1/users/accept", json=body)).json()["user"]["role"] == "member"
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", ["search", "query", "stream_answer", "query_sync"])
-async def test_the_owner_is_answered_from_it(world: World, name: str) -> None:
-    answer = await world.ask(name, world.first)
-    assert world.things["document"] in answer.text
+async def test_the_owner_is_answered_from_it(shared_world: World, name: str) -> None:
+    answer = await shared_world.ask(name, shared_world.first)
+    assert shared_world.things["document"] in answer.text

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 
 from atrium.kernel.telemetry import configure_logging
@@ -23,15 +23,15 @@ _CORS_SECONDS: Final = 600
 
 
 def create_area(
-    name: str, *routers: APIRouter, runtime: Runtime | None = None, prefix: str = "/api/v1", timeout: float = 30
+    name: str, *routers: APIRouter, runtime: Runtime | None = None, strict_query: bool = True, timeout: float = 30
 ) -> FastAPI:
     """The area's FastAPI application.
 
     Args:
         name: The area, as logs and OpenAPI name it.
-        routers: Made by `area_router`; served under `prefix`.
+        routers: Made by `area_router`.
         runtime: What the routes work with, at `request.app.state.runtime`; the process's own by default.
-        prefix: `/api/v1`, or nothing for what lives at the root.
+        strict_query: Whether a parameter that a route does not have is refused.
         timeout: Seconds the function may take; an idempotent request is leased for a little longer.
     """
     parts = runtime or process_runtime()
@@ -42,14 +42,13 @@ def create_area(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=_operation_id,
     )
     app.state.runtime = parts
     app.state.timeout = timeout
-    # At the root are probes and pages, to whose addresses monitors and browsers add what they like.
-    app.state.strict_query = bool(prefix)
+    app.state.strict_query = strict_query
     for router in routers:
-        app.include_router(router, prefix=prefix)
+        # Not `include_router`, which builds every route anew.
+        app.router.routes.extend(router.routes)
     _check_routes(app)
     app.state.literal_paths = frozenset(
         str(context.path) for context in iter_route_contexts(app.routes) if "{" not in str(context.path)
@@ -59,11 +58,6 @@ def create_area(
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]  # FastAPI documents it so
     configure_logging(name, parts.settings.log_level)
     return app
-
-
-def _operation_id(route: APIRoute) -> str:
-    """The endpoint's name, which clients' generators make their functions of."""
-    return route.name
 
 
 def _add_middleware(app: FastAPI, origins: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from atrium.web.bodies import BodyLimit, StrictRequest
 from atrium.web.idempotency import Redacted, once
 from atrium.web.problems import openapi_response, pointer
 
+API_ROOT: Final = "/api/v1"
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -66,7 +67,7 @@ class AreaRoute(APIRoute):
         need, idempotent = self.need, self.is_idempotent
         limit = next(iter(self._marks(BodyLimit)), None)
         redact = tuple(field for mark in self._marks(Redacted) for field in mark.fields)
-        name, known = f"POST {self.path_format}", frozenset(_query_names(self.dependant))
+        name, known = f"POST {self.path_format.removeprefix(API_ROOT)}", frozenset(_query_names(self.dependant))
 
         async def handle(request: Request) -> Response:
             strict = StrictRequest(request, request.app.state.runtime.settings, limit)
@@ -96,9 +97,22 @@ class AreaRoute(APIRoute):
         return [call for call in _calls(self.dependant) if isinstance(call, kind)]
 
 
-def area_router(*, prefix: str = "", tags: list[str | Enum] | None = None, route_class: type[AreaRoute] = AreaRoute) -> APIRouter:
-    """The router of an area; `prefix` without `/api/v1`, which `create_area` puts before it."""
-    return APIRouter(prefix=prefix, tags=tags, route_class=route_class, redirect_slashes=False)
+def area_router(
+    *, prefix: str = "", root: str = API_ROOT, tags: list[str | Enum] | None = None, route_class: type[AreaRoute] = AreaRoute
+) -> APIRouter:
+    """The router of an area, under `root` and `prefix`. Its routes are complete: `create_area` serves them as they are."""
+    return APIRouter(
+        prefix=root + prefix,
+        tags=tags,
+        route_class=route_class,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The endpoint's name, which clients' generators make their functions of."""
+    return route.name
 
 
 async def _admit(request: StrictRequest, need: Need) -> None:
