@@ -48,7 +48,8 @@ SDK_CASES: Final = (
 )
 FRAMEWORK_CASES: Final = (
     *("langchain_plain", "langchain_streamed", "langchain_tools", "langchain_json_schema", "langchain_embeddings"),
-    *("langchain_errors", "llama_index_plain", "llama_index_streamed", "llama_index_tools", "llama_index_embeddings"),
+    *("langchain_token_embeddings", "langchain_errors", "llama_index_plain", "llama_index_streamed", "llama_index_tools"),
+    "llama_index_embeddings",
 )
 NODE_CASES: Final = (*("plain", "streamed", "tools", "json_schema", "embeddings", "models", "errors", "timeouts", "retries"),)
 

@@ -55,11 +55,26 @@ def langchain_json_schema(place: dict[str, str]) -> None:
 
 
 def langchain_embeddings(place: dict[str, str]) -> None:
-    """Texts; the ids of tokens, which it sends where it can load a vocabulary, need the network."""
+    """As texts."""
     embeddings = import_module("langchain_openai").OpenAIEmbeddings(
         base_url=place["base_url"], api_key=place["key"], model="text-embedding-3-small", check_embedding_ctx_length=False
     )
     assert [len(each) for each in embeddings.embed_documents(["one", "two"])] == [1536, 1536]
+
+
+def langchain_token_embeddings(place: dict[str, str]) -> None:
+    """As the ids of tokens, which is how it sends everything by itself; of a vocabulary that needs no network: each byte is one."""
+    tiktoken: Any = import_module("tiktoken")
+    ranks = {bytes([each]): each for each in range(256)}
+    import_module("tiktoken.registry").ENCODINGS["bytes"] = tiktoken.Encoding(
+        "bytes", pat_str=r"[\s\S]", mergeable_ranks=ranks, special_tokens={}
+    )
+    import_module("tiktoken.model").MODEL_TO_ENCODING["bytes"] = "bytes"
+    embeddings = import_module("langchain_openai").OpenAIEmbeddings(
+        base_url=place["base_url"], api_key=place["key"], model="text-embedding-3-small", tiktoken_model_name="bytes"
+    )
+    assert [len(each) for each in embeddings.embed_documents(["one", "two"])] == [1536, 1536]
+    assert len(embeddings.embed_query("three")) == 1536
 
 
 def langchain_errors(place: dict[str, str]) -> None:
@@ -102,7 +117,8 @@ def llama_index_embeddings(place: dict[str, str]) -> None:
 
 
 CASES = (
-    *(langchain_plain, langchain_streamed, langchain_tools, langchain_json_schema, langchain_embeddings, langchain_errors),
+    *(langchain_plain, langchain_streamed, langchain_tools, langchain_json_schema, langchain_embeddings),
+    *(langchain_token_embeddings, langchain_errors),
     *(llama_index_plain, llama_index_streamed, llama_index_tools, llama_index_embeddings),
 )
 
