@@ -63,7 +63,7 @@ def langchain_embeddings(place: dict[str, str]) -> None:
 
 
 def langchain_token_embeddings(place: dict[str, str]) -> None:
-    """As the ids of tokens, which is how it sends everything by itself; of a vocabulary that needs no network: each byte is one."""
+    """As the ids of tokens, as it sends all by itself; of a vocabulary that needs no network: each byte is one."""
     tiktoken: Any = import_module("tiktoken")
     ranks = {bytes([each]): each for each in range(256)}
     import_module("tiktoken.registry").ENCODINGS["bytes"] = tiktoken.Encoding(
