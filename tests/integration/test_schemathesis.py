@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 import schemathesis
@@ -219,7 +219,7 @@ def credentials(cluster: Cluster) -> Iterator[Credentials]:
         database = Database(database_settings)
         API.app = WholeApi(area_apps(LocalRuntime(database_settings, database, **UNLIMITED)))
         # One session for all: without it, each case would start the application anew.
-        with ASGIClient(API) as session:
+        with ASGIClient(cast("Any", API)) as session:
             made = Credentials(session)
             API.run(made.make)
             yield made
