@@ -6,7 +6,7 @@ AREA        ?= all#        make logs: a function (rag, ingest, ...), or edge, po
 EVENT       ?=#            make invoke: a file under events/<function>/
 NAME        ?=#            make migration: what it does, in_words
 TESTS       ?= tests#      make test: which
-WORKERS     ?= auto#       make test: how many processes
+WORKERS     ?= $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))# make test: how many processes; each waits a fifth of its time
 CONTEXT     ?=#            make deploy, make synth: settings of infra/settings.py, as -c name=value
 PYTHON      ?=#            an interpreter to use instead of the one found
 
