@@ -69,7 +69,7 @@ async def create_embedding(request: StrictRequest) -> Response:
 async def _embed(request: StrictRequest, entered: Entered[AskedVectors]) -> Response:
     relay = services_of(request).embeddings
     async with left_cancels(request):
-        told = await relay.embed(entered.principal, entered.planned, entered.reservation)
+        told = await relay.embed(entered.principal, entered.planned, entered.reservation, request.state.request_id)
     return Response(told, media_type=_JSON)
 
 
@@ -80,7 +80,7 @@ async def _chat(request: StrictRequest) -> Body:
 async def _answer(request: StrictRequest, entered: Entered[Asked]) -> Response:
     services, asked = services_of(request), entered.planned
     heartbeat = request.app.state.runtime.settings.sse_heartbeat
-    call = Call(entered.principal, asked, entered.reservation, heartbeat)
+    call = Call(entered.principal, asked, entered.reservation, heartbeat, request.state.request_id)
     headers = ignored_header(asked.ignored)
     async with left_cancels(request):
         if not asked.stream:

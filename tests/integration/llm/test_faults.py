@@ -146,6 +146,36 @@ async def test_one_that_hung_may_want_to_be_paid(api: Api, openai: OpenAIServer)
     assert answer["cost_usd"] == pytest.approx(row["cost"] / 1e9)
 
 
+async def hung(api: Api, openai: OpenAIServer) -> Any:
+    """The answer to who asked one that hangs, which may have thought all it was allowed to, then another at the same price."""
+    openai.script(Script(hang=True))
+    api.runtime.settings = api.runtime.settings.model_copy(update={"chat_timeout": 0.6})
+    body = question(models=["openai/o4-mini", "openai/gpt-5.1"], max_tokens=100)
+    del body["model"]
+    return await api.post("/llm/chat", body)
+
+
+async def test_what_was_lost_is_settled_by_itself_and_the_next_is_reserved_anew(api: Api, openai: OpenAIServer) -> None:
+    answer = await hung(api, openai)
+    assert answer.status_code == 200, answer.text
+    lost, told = await api.entries()
+    assert [(row["outcome"], row["model"]) for row in (lost, told)] == [("failed", "openai/o4-mini"), ("ok", "openai/gpt-5.1")]
+    for row in (lost, told):
+        assert 0 < row["cost"] <= row["bound"]
+    assert answer.json()["cost_usd"] == pytest.approx((lost["cost"] + told["cost"]) / 1e9)
+    assert answer.json()["id"] == str(told["id"])
+    assert await api.unsettled() == 0
+
+
+async def test_a_budget_pays_for_no_more_attempts_than_it_has_room_for(api: Api, openai: OpenAIServer) -> None:
+    await api.budget(0.0012)
+    answer = await hung(api, openai)
+    assert (answer.status_code, answer.json()["type"]) == (402, "urn:atrium:problem:budget-exceeded")
+    (row,) = await api.entries()
+    assert (row["outcome"], row["cost"] <= 1_200_000) == ("failed", True)
+    assert await api.unsettled() == 0
+
+
 async def test_one_that_never_answered_may_want_to_be_paid(api: Api, openai: OpenAIServer) -> None:
     openai.script(Script(hang=True))
     api.runtime.settings = api.runtime.settings.model_copy(update={"chat_timeout": 0.2})

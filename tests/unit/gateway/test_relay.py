@@ -198,12 +198,12 @@ async def streamed(model: str, *data: str) -> tuple[bytes, ProviderError | None,
     """What a client sees of the frames, what it is told went wrong, and what is settled."""
     planned, ledger = await asked(model, stream=True, max_completion_tokens=500), Told()
     call = Call(PRINCIPAL, planned, Reservation(uuid4(), planned.spend("").bound, datetime.now(UTC)))
-    call.sent.begin()
+    call.sent.begin(call.reservation.bound)
     deadline = asyncio.get_running_loop().time() + 5
     wire = WireStream(cast("EventReader", Wire(*data)), "The server", wants_usage=False, heartbeat=5, deadline=deadline)
     seen, error = b"", None
     await wire.begin()
-    meter = Meter(ledger, PRINCIPAL, call.reservation)
+    meter = Meter(ledger, PRINCIPAL, call.reservation, planned.spend(""))
     streaming = Streaming(call, meter, Routed(wire, planned.candidate, (Attempt("openai", model, "ok"),)))
     try:
         async for piece in streaming.frames():

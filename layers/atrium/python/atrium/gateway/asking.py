@@ -77,8 +77,10 @@ class Asking:
             raise
 
     async def _open(self, candidate: Candidate) -> _Opened:
+        plan, before = self._prepared.plan_of(candidate), self._asked or candidate
+        await self._meter.make_room(candidate.spec.model, plan.bound, plan.least, lost_by=before.spec.model)
         self._asked, self._since = candidate, self._router.now
-        most = self._prepared.plan_of(candidate).affordable(self._meter.reservation.bound)
+        most = plan.affordable(self._meter.reservation.bound - self._meter.lost)
         request = request_for(self._call, candidate, most, self._deadline - self._router.now)
         model = await self._model_of(candidate)
         stream = model.stream(request)
@@ -107,7 +109,8 @@ class Asking:
         cost, attempts = spec.price.cost(usage), tuple(each.to_json() for each in routed.attempts)
         await self._meter.settle(Outcome.OK, spec.model, cost=cost, usage=usage, counted=completed.counted, attempts=attempts)
         ignored = tuple(f"{spec.model} is not told {name}." for name in routed.value.ignored)
-        short = completed.finish_reason == "length" and plan.affordable(self._meter.reservation.bound) < plan.max_tokens
+        most = plan.affordable(self._meter.reservation.bound - self._meter.lost)
+        short = completed.finish_reason == "length" and most < plan.max_tokens
         own = (*([] if completed.counted else [_UNCOUNTED]), *([_SPENT] if short else []))
         return Answered(
             self._meter.reservation.id,
@@ -115,7 +118,7 @@ class Asking:
             self._produced.message,
             completed.finish_reason,
             usage,
-            cost + self._meter.lost,
+            cost + self._meter.unanswered,
             attempts,
             counted=completed.counted,
             warnings=(*self._call.warnings, *retirement(spec), *ignored, *own),
@@ -151,7 +154,7 @@ class Asking:
         if not candidate.spec.reasoning and Capability.STREAMING in candidate.spec.capabilities:
             return seen
         unseen = math.ceil((self._router.now - self._since) * FASTEST)
-        most = plan.affordable(self._meter.reservation.bound)
+        most = plan.affordable(self._meter.reservation.bound - self._meter.lost)
         return replace(seen, output_tokens=max(seen.output_tokens, min(most, unseen)))
 
 

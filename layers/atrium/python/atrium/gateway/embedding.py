@@ -43,7 +43,7 @@ class Embedding:
             return await self._free(candidate, texts, kind, tokens)
         bound, sent = spec.price.bound(tokens, 0), spec.price.cost(Usage(uncautious(tokens)))
         spend = spend_of(Kind.EMBEDDING, spec.model, self._purpose, bound, seconds=TIMEOUT + GRACE)
-        meter = Meter(self._ledger, self._principal, await reserve(self._ledger, self._principal, spend))
+        meter = Meter(self._ledger, self._principal, await reserve(self._ledger, self._principal, spend), spend)
         try:
             routed = await self._router.first(
                 [candidate],

@@ -4,12 +4,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final, Protocol
 from uuid import UUID
 
 from atrium.gateway.bounds import count_text, uncautious
 from atrium.gateway.models import Purpose
 from atrium.kernel.errors import ProviderError
+from atrium.kernel.ids import new_id
 from atrium.kernel.principal import Principal, TenantId
 from atrium.ledger.models import Kind, Outcome, Reservation, Settlement, Spend
 from atrium.providers.base import ChatEvent, Message, TextDelta, ToolCall, ToolCallDelta, Usage
@@ -112,21 +114,42 @@ def _kept[T](work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
 
 
 class Meter:
-    """A reserved call, settled once: the first word counts."""
+    """A reserved call, settled once: the first word counts. `spend` is what was reserved for."""
 
-    def __init__(self, ledger: Ledger, principal: Principal, reservation: Reservation) -> None:
-        self.reservation: Final = reservation
+    def __init__(self, ledger: Ledger, principal: Principal, reservation: Reservation, spend: Spend) -> None:
+        self.reservation = reservation
+        self.spend: Final = spend
         self._ledger = ledger
         self._principal = principal
         self._began = time.monotonic()
         self._settled = False
         # What attempts may have cost that came to no answer, in nano-dollars: it is added to the settlement.
         self.lost = 0
+        self._settled_before = 0
 
     @property
     def tenant(self) -> TenantId:
         """Whose call it is."""
         return self._principal.tenant_id
+
+    @property
+    def unanswered(self) -> int:
+        """What attempts may have cost that came to no answer, in nano-dollars, whichever reservation they were settled with."""
+        return self._settled_before + self.lost
+
+    async def make_room(self, model: str, bound: int, least: int | None, *, lost_by: str) -> None:
+        """Room for another attempt: `model` may cost `bound`, or down to `least` where a budget has less.
+
+        Where lost attempts have used up what was reserved, they are settled as a call of their own, and room is reserved anew:
+        a budget never pays for more than it was asked for. BudgetExceeded where there is none.
+        """
+        if not self.lost or self.reservation.bound - self.lost >= bound:
+            return
+        await self.settle(Outcome.FAILED, lost_by, counted=False)
+        self._settled_before, self.lost = self.unanswered, 0
+        spend = replace(self.spend, id=new_id(), model=model, bound=bound, least=least)
+        self.reservation = await reserve(self._ledger, self._principal, spend)
+        self._settled = False
 
     @contextmanager
     def answerless(self, cost: Callable[[], int]) -> Iterator[None]:

@@ -61,12 +61,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A chat with its reservation. `heartbeat`: seconds of silence before a ping."""
+    """A chat with its reservation. `heartbeat`: seconds of silence before a ping; `request_id`: of the request that asks."""
 
     principal: Principal
     asked: Asked
     reservation: Reservation
     heartbeat: float = 15.0
+    request_id: str = ""
     sent: Sent = field(default_factory=Sent)
 
     def cost(self) -> int:
@@ -202,7 +203,7 @@ class Relay:
             raise
 
     async def _whole(self, call: Call) -> bytes:
-        meter = Meter(self._ledger, call.principal, call.reservation)
+        meter = self._meter(call)
         routed = await self._first(call, meter, self._ask)
         answer = routed.value
         outcome = Outcome.CANCELLED if call.sent.left else Outcome.OK
@@ -211,13 +212,16 @@ class Relay:
 
     async def stream(self, call: Call) -> Streaming:
         """The answer's stream, once its first frame is there. Errors: ProviderError with attempts."""
-        meter = Meter(self._ledger, call.principal, call.reservation)
+        meter = self._meter(call)
         routed = await self._first(call, meter, self._open)
         return Streaming(call, meter, routed)
 
+    def _meter(self, call: Call) -> Meter:
+        return Meter(self._ledger, call.principal, call.reservation, call.asked.spend(call.request_id))
+
     async def _first[T](self, call: Call, meter: Meter, attempt: Callable[[Call, Candidate], Awaitable[T]]) -> Routed[T]:
         async def once(candidate: Candidate) -> T:
-            call.sent.begin()
+            call.sent.begin(meter.reservation.bound - meter.lost)
             with meter.answerless(call.cost):
                 return await attempt(call, candidate)
 
@@ -308,8 +312,9 @@ def _limit(call: Call) -> int | None:
 
 def _affordable(call: Call) -> int:
     """Tokens of one answer."""
-    asked = call.asked
-    return asked.plan.max_tokens if asked.answers > 1 else asked.plan.affordable(call.reservation.bound)
+    asked, reserved = call.asked, call.sent.reserved
+    room = call.reservation.bound if reserved is None else reserved
+    return asked.plan.max_tokens if asked.answers > 1 else asked.plan.affordable(room)
 
 
 def _read_whole(provider: Provider, reply: bytes) -> _Whole:

@@ -30,13 +30,15 @@ class Sent:
     """What is known of the attempt under way while it has no answer. `usage` is what an unreadable one told."""
 
     left: bool = False  # its client: nobody is asked anew
+    reserved: int | None = None  # for this attempt, in nano-dollars; None: what was reserved at first
     usage: Usage | None = None
     _since: float = 0.0
 
-    def begin(self) -> None:
-        """An attempt goes out. CancelledError: there is nobody to answer any more."""
+    def begin(self, reserved: int) -> None:
+        """An attempt goes out, for which so much is reserved. CancelledError: there is nobody to answer any more."""
         if self.left:
             raise asyncio.CancelledError
+        self.reserved = reserved
         self.usage, self._since = None, asyncio.get_running_loop().time()
 
     def unseen(self, most: int) -> int:
@@ -56,9 +58,14 @@ async def answered[T, S: (ChatSpec, EmbeddingSpec)](
     attempt: Callable[[Candidate[S]], Awaitable[T]],
 ) -> Routed[T, S]:
     """The first answer, still to be settled. Errors: ProviderError with attempts, settled with what was lost on the way."""
-    spec = candidate.spec
+    spec, spend = candidate.spec, meter.spend
+
+    async def once(candidate: Candidate[S]) -> T:
+        await meter.make_room(spec.model, spend.bound, spend.least, lost_by=spec.model)
+        return await attempt(candidate)
+
     try:
-        return await router.first([candidate], attempt, deadline=router.now + SECONDS, tenant=meter.tenant)
+        return await router.first([candidate], once, deadline=router.now + SECONDS, tenant=meter.tenant)
     except ProviderError as error:
         await meter.settle(Outcome.FAILED, spec.model, attempts=error.attempts)
         raise

@@ -70,9 +70,9 @@ class EmbeddingRelay:
         self._gateway = gateway
         self._wire = wire
 
-    async def embed(self, principal: Principal, asked: AskedVectors, reservation: Reservation) -> bytes:
+    async def embed(self, principal: Principal, asked: AskedVectors, reservation: Reservation, request_id: str = "") -> bytes:
         """The answer's JSON, settled. Errors: ProviderError with attempts, ContextTooLong of the local model."""
-        meter = Meter(self._gateway.ledger, principal, reservation)
+        meter = Meter(self._gateway.ledger, principal, reservation, asked.spend(request_id))
 
         async def ask(candidate: Candidate[EmbeddingSpec]) -> tuple[bytes, Usage | None]:
             return await (self._local(asked) if candidate.provider == "local" else self._relayed(principal, asked, meter))

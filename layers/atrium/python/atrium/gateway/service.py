@@ -143,7 +143,7 @@ class GatewayService:
     async def _asked(self, principal: Principal, call: ChatCall, prepared: Prepared) -> AsyncGenerator[GatewayEvent]:
         first = prepared.candidates[0].spec.model
         spend = spend_of(Kind.CHAT, first, call.purpose, prepared.bound, least=prepared.least, seconds=call.timeout + GRACE)
-        meter = Meter(self.ledger, principal, await reserve(self.ledger, principal, spend))
+        meter = Meter(self.ledger, principal, await reserve(self.ledger, principal, spend), spend)
         return Asking(call, prepared, meter, self.router, self.speaker).events()
 
     async def speaker(self, candidate: Candidate) -> ChatModel:
