@@ -157,6 +157,8 @@ class ScriptedServer:
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+        # Also those whose handler has not begun, or whose client never reads what was written to it: they would stay for ever.
+        self._server.abort_clients()
         await self._server.wait_closed()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import httpx
 import pytest
 
 from functions.openai.app import create_app
@@ -40,3 +41,21 @@ async def test_who_leaves_is_not_answered_any_more(api: Api, openai: OpenAIServe
     assert (call["output_tokens"] > 0) is (not stream or first_word)
     assert 0 < call["cost"] <= call["bound"]
     assert len(openai.requests) == 1
+
+
+async def test_who_left_and_asks_again_under_the_same_key_is_answered_once(api: Api, openai: OpenAIServer) -> None:
+    openai.script(Script(answer="word " * 50, delay=0.5))
+    headers = api.headers | {"Idempotency-Key": "the-same"}
+    async with (
+        serving(create_app(api.runtime)) as port,
+        asyncio.timeout(PATIENCE),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as http,
+    ):
+        with pytest.raises(httpx.ReadTimeout):
+            await http.post("/v1/chat/completions", json=HELLO, timeout=0.2)
+        while (answer := await http.post("/v1/chat/completions", json=HELLO)).status_code == 409:
+            await asyncio.sleep(0.05)
+    assert (answer.status_code, answer.headers["idempotency-replayed"]) == (200, "true")
+    assert len(openai.requests) == 1
+    (call,) = await api.calls()
+    assert (call["outcome"], call["counted"]) == ("ok", True)

@@ -1,5 +1,6 @@
 """The fake OpenAI server speaks the wire as the SDK expects it, in a thread and as a process."""
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -93,3 +94,13 @@ def test_for_a_benchmark_it_says_so_many_words_and_remembers_nothing() -> None:
         assert [ask(client), ask(client)] == ["word word word word word"] * 2
         assert httpx.get(f"{origin}/_requests").json() == []
         assert httpx.get(f"{origin}/_counts").json()["completion_tokens"] == 10
+
+
+async def test_it_ends_though_a_client_never_reads_what_was_written_to_it() -> None:
+    async with asyncio.timeout(10):
+        async with OpenAIServer(answer=lambda _: "word " * 4_000_000) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            body = b'{"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": "Say it."}]}'
+            writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+            await reader.readexactly(1)
+        writer.close()

@@ -11,8 +11,11 @@ from starlette.requests import ClientDisconnect, Request
 async def while_connected[Result](request: Request, work: Coroutine[Any, Any, Result]) -> Result:
     """What `work` comes to. When the client leaves first, `work` is cancelled and ClientDisconnect raised.
 
-    The request's body must have been read. A buffered gateway does not report that its client left: there the work ends.
+    The request's body must have been read. A buffered gateway does not report that its client left: there the work ends, and so
+    does it where its answer is kept for who asks again.
     """
+    if _is_kept(request):
+        return await work
     task, left = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait({task, left}, return_when=asyncio.FIRST_COMPLETED)
@@ -25,6 +28,11 @@ async def while_connected[Result](request: Request, work: Coroutine[Any, Any, Re
         await asyncio.wait({task, left})
 
 
+def _is_kept(request: Request) -> bool:
+    """Whether an `Idempotency-Key` was claimed: a client that left asks again, and must not have the work done twice."""
+    return getattr(request.state, "claim", None) is not None
+
+
 async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
@@ -33,6 +41,9 @@ async def _disconnected(request: Request) -> None:
 @asynccontextmanager
 async def left_cancels(request: Request) -> AsyncIterator[None]:
     """The same for a block of the current task: when the client leaves first, it is cancelled and ClientDisconnect raised."""
+    if _is_kept(request):
+        yield
+        return
     task, left = asyncio.current_task(), False
     assert task is not None
 
