@@ -239,6 +239,39 @@ async def test_a_wrong_vector_is_refused(api: Api, openai: OpenAIServer) -> None
     assert {(row["outcome"], row["cost"] > 0, row["counted"]) for row in rows} == {("failed", True, False)}
 
 
+MANY = {"model": "openai/text-embedding-3-small", "input": ["a cat"] * 300}
+
+
+@pytest.mark.parametrize(
+    ("faults", "status", "calls"),
+    [
+        ([Script(status=400)], 502, 2),
+        ([rate_limited()] * 3, 503, 4),
+        ([failing(503)] * 3, 503, 4),
+        ([rate_limited(), failing(500)], 200, 4),
+    ],
+    ids=["refused", "limited", "failing", "answered at last"],
+)
+async def test_a_part_of_an_embedding_that_was_answered_is_paid_for_once(
+    api: Api, openai: OpenAIServer, faults: list[Script], status: int, calls: int
+) -> None:
+    openai.script(Script(), *faults)
+    answer = await api.post("/llm/embed", MANY)
+    assert (answer.status_code, len(openai.requests)) == (status, calls)
+    (row,) = await api.entries()
+    assert row["input_tokens"] == openai.counts.prompt_tokens
+    assert (row["cost"], row["counted"]) == (openai.counts.prompt_tokens * 20, True)
+
+
+async def test_of_an_embedding_only_the_part_that_got_lost_is_guessed(api: Api, openai: OpenAIServer) -> None:
+    openai.script(Script(), Script(garbage="<html>"))
+    assert (await api.post("/llm/embed", MANY)).status_code == 502
+    (row,) = await api.entries()
+    told, whole = openai.counts.prompt_tokens, 300 * 2
+    assert told == row["input_tokens"] == 256 * 2
+    assert (told * 20 < row["cost"] <= 2 * whole * 20, row["counted"]) == (True, False)
+
+
 async def test_vectors_are_metered(api: Api) -> None:
     answer = await api.post("/llm/embed", {"model": "text-embedding-3-small", "input": ["a cat", "a dog"]})
     body = answer.json()
