@@ -3,17 +3,20 @@
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from atrium.gateway.circuits import FAILURES
+from atrium.gateway.models import Purpose
 from atrium.gateway.routing import TRIES
 from tests.factories.auth import bearer
 from tests.fakes.openai_server import OpenAIServer, failing, rate_limited
 from tests.fakes.wire import Script
 from tests.integration.llm.conftest import CLAUDE, LARGE, MINI, Api, question
 
+LOCAL = "local/all-minilm-l6-v2"
 SECRETS = ("key-of-the-tests", "127.0.0.1")
 
 
@@ -270,6 +273,26 @@ async def test_of_an_embedding_only_the_part_that_got_lost_is_guessed(api: Api, 
     told, whole = openai.counts.prompt_tokens, 300 * 2
     assert told == row["input_tokens"] == 256 * 2
     assert (told * 20 < row["cost"] <= 2 * whole * 20, row["counted"]) == (True, False)
+
+
+@pytest.mark.parametrize("kind", ["document", "query"])
+async def test_a_text_over_what_a_local_model_reads_is_refused_but_searched(api: Api, model_dir: Path, kind: str) -> None:
+    api.runtime.settings = api.runtime.settings.model_copy(update={"model_dir": str(model_dir)})
+    answer = await api.post("/llm/embed", {"model": LOCAL, "input": ["short", "word " * 300], "kind": kind})
+    problem = answer.json()
+    assert (answer.status_code, problem["type"]) == (400, "urn:atrium:problem:context-too-long")
+    assert {"302", "256"} <= set(problem["detail"].replace(".", " ").replace(",", " ").split())
+    for feature in ("search", "ingestion"):
+        embedder = await api.runtime.gateway.embedder(api.principal, LOCAL, Purpose(feature))
+        assert (await embedder.embed(["word " * 300], "query")).count == 1
+
+
+async def test_a_text_that_is_certainly_over_what_a_model_reads_is_not_sent(api: Api, openai: OpenAIServer) -> None:
+    answer = await api.post("/llm/embed", MANY | {"input": ["short", "word " * 11_000]})
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:atrium:problem:context-too-long")
+    assert "8192" in answer.json()["detail"] or "8191" in answer.json()["detail"]
+    assert openai.requests == [] == await api.entries()
+    assert (await api.post("/llm/embed", MANY | {"input": "word " * 9_000})).status_code == 200
 
 
 async def test_vectors_are_metered(api: Api) -> None:

@@ -10,7 +10,7 @@ from atrium.gateway.metering import GRACE, Ledger, Meter, reserve, spend_of
 from atrium.gateway.models import Embedded, Purpose
 from atrium.gateway.preparing import ModelSet
 from atrium.gateway.routing import Candidate, Router
-from atrium.kernel.errors import ProviderError
+from atrium.kernel.errors import ContextTooLong, ProviderError
 from atrium.kernel.principal import Principal
 from atrium.ledger.models import Kind, Outcome, Settlement
 from atrium.providers.base import Embedder, Parted, Usage, Vectors
@@ -59,6 +59,20 @@ class Embedding:
         attempts = tuple(each.to_json() for each in routed.attempts)
         await parts.settle(meter, Outcome.OK, attempts)
         return Embedded(spend.id, spec.model, routed.value, parts.usage.input_tokens, parts.cost + meter.lost, attempts)
+
+    async def check(self, model: str, texts: Sequence[str]) -> None:
+        """ContextTooLong for a text that is longer than what the model reads: some cut it and say nothing.
+
+        For who asks for vectors. A long question is better searched by its beginning, and ingestion cuts its chunks to size.
+        """
+        spec = self._models.embedding(model)
+        if spec.model.startswith(LOCAL):
+            await count_exactly(await self.adapter(model), texts)
+            return
+        # Above the truth by a fifth on English still: refused is what is over for certain, else its provider decides.
+        longest = max((uncautious(uncautious(count_text(text))) for text in texts), default=0)
+        if longest > spec.space.max_tokens:
+            raise ContextTooLong(longest, spec.space.max_tokens)
 
     async def adapter(self, model: str) -> Embedder:
         """What speaks to the model, for its tokenizer and its sizes."""
@@ -144,6 +158,16 @@ async def _ask(embedder: Embedder, spec: EmbeddingSpec, texts: Sequence[str], ki
     vectors = await embedder.embed(texts, kind)
     _check(vectors, len(texts), spec)
     return vectors
+
+
+async def count_exactly(embedder: Embedder, texts: Sequence[str]) -> int:
+    """Tokens of all texts, by the model's own tokenizer. ContextTooLong: one is longer than what the model reads."""
+    tokenizer = embedder.tokenizer
+    # Long texts take a while: others are answered meanwhile.
+    counts = await asyncio.to_thread(lambda: [len(tokenizer.offsets(text)) + tokenizer.special_tokens for text in texts])
+    if max(counts, default=0) > embedder.max_tokens:
+        raise ContextTooLong(max(counts), embedder.max_tokens)
+    return sum(counts)
 
 
 def _count(texts: Sequence[str]) -> int:

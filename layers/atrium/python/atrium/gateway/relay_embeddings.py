@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from atrium.gateway.bounds import uncautious
+from atrium.gateway.embedding import count_exactly
 from atrium.gateway.metering import Meter
 from atrium.gateway.openai_answers import usage_within
 from atrium.gateway.openai_shape import refused
@@ -18,10 +19,10 @@ from atrium.gateway.preparing import ModelSet
 from atrium.gateway.relay_attempts import FEATURE, GRACE, SECONDS, answered, attempts_of, counted, with_key
 from atrium.gateway.routing import Candidate
 from atrium.gateway.service import GatewayService
-from atrium.kernel.errors import ContextTooLong, ProviderError
+from atrium.kernel.errors import ProviderError
 from atrium.kernel.principal import Principal
 from atrium.ledger.models import Kind, Outcome, Reservation, Spend
-from atrium.providers.base import Embedder, Usage, Vectors
+from atrium.providers.base import Usage, Vectors
 from atrium.providers.catalogue import EmbeddingSpec, Provider, providers
 from atrium.providers.openai_relay import OpenAIRelay
 
@@ -104,7 +105,7 @@ class EmbeddingRelay:
     async def _local(self, asked: AskedVectors) -> tuple[bytes, Usage | None]:
         spec = asked.candidate.spec
         embedder = await self._gateway.adapters.embedding(spec.model)
-        tokens = _count_local(embedder, asked.inputs)
+        tokens = await count_exactly(embedder, asked.inputs)
         vectors = await embedder.embed(asked.inputs, "document")
         return local_reply(spec.model, vectors, tokens, as_text=asked.body.get("encoding_format") == "base64"), Usage(tokens)
 
@@ -163,14 +164,6 @@ def _check_local(body: Mapping[str, Any], spec: EmbeddingSpec, inputs: Sequence[
         )  # fmt: skip
     if body.get("dimensions") not in {None, spec.space.dimensions}:
         raise refused("/dimensions", f"must be {spec.space.dimensions}, the length of the vectors of {spec.model}.")
-
-
-def _count_local(embedder: Embedder, texts: Sequence[str]) -> int:
-    """Tokens of all texts. ContextTooLong: one is longer than what the model reads, and would be cut off."""
-    counts = [len(embedder.tokenizer.offsets(text)) + embedder.tokenizer.special_tokens for text in texts]
-    if max(counts) > embedder.max_tokens:
-        raise ContextTooLong(max(counts), embedder.max_tokens)
-    return sum(counts)
 
 
 def _rows(vectors: Vectors) -> Iterator[bytes]:
