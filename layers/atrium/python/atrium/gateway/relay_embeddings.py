@@ -29,6 +29,8 @@ from atrium.providers.openai_relay import OpenAIRelay
 _PATH: Final = "embeddings"
 _LOCAL: Final = "local/"
 _FLOAT: Final = 4  # bytes
+# What passes on: another field may cost what nobody reserved, or make a server of one's own read what it should not.
+_FIELDS: Final = ("input", "model", "dimensions", "encoding_format", "user")
 # Where each vector stands: a base64 string, or a list of numbers.
 _VECTOR: Final = re.compile(rb'"embedding"\s*:\s*(?:"([^"]*)"|\[([^\]\[]*)\])')
 # What a list of numbers is made of; Infinity and NaN, which Python's own writers put there, are not.
@@ -44,6 +46,17 @@ class AskedVectors:
     candidate: Candidate[EmbeddingSpec]
     inputs: Sequence[Any]
     tokens: int
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Fields that asked for something and are told to nobody."""
+        return tuple(name for name, value in self.body.items() if name not in _FIELDS and value is not None)
+
+    def wire(self) -> bytes:
+        """The body that its provider gets."""
+        told = {name: self.body[name] for name in _FIELDS if name in self.body}
+        told["model"] = self.candidate.spec.model.partition("/")[2]
+        return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
     def spend(self, request_id: str) -> Spend:
         """What is to be reserved for it."""
@@ -88,8 +101,7 @@ class EmbeddingRelay:
     async def _relayed(self, principal: Principal, asked: AskedVectors, meter: Meter) -> tuple[bytes, Usage | None]:
         candidate = asked.candidate
         provider, price = providers()[candidate.provider], candidate.spec.price
-        named = {**asked.body, "model": candidate.spec.model.partition("/")[2]}
-        body = json.dumps(named, ensure_ascii=False, separators=(",", ":")).encode()
+        body = asked.wire()
         told: Usage | None = None
         # Texts that were sent are paid for, also where no vectors come back, or none that can be used.
         with meter.answerless(lambda: price.cost(told or Usage(uncautious(asked.tokens)))):
