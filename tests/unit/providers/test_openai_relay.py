@@ -1,10 +1,18 @@
-"""An event stream, cut anywhere by the network, comes to the same frames."""
+"""An event stream, cut anywhere by the network, comes to the same frames; and what becomes of a failure's status and body."""
+
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atrium.providers.openai_relay import Frames, frame_data
+from atrium.kernel.errors import ProviderError
+from atrium.providers.catalogue import providers
+from atrium.providers.credentials import Credentials
+from atrium.providers.openai_relay import Frames, KeyRefused, OpenAIRelay, frame_data
+from tests.fakes.openai_server import OpenAIServer
+from tests.fakes.wire import Script
 
 LINE = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20).map(lambda text: f"data: {text}".encode())
 END = st.sampled_from([b"\n\n", b"\r\n\r\n", b"\r\r"])
@@ -32,3 +40,40 @@ def test_frames_are_the_same_however_they_arrive(frames: list[tuple[bytes, bytes
 )
 def test_the_data_of_a_frame(frame: bytes, data: bytes | None) -> None:
     assert frame_data(frame) == data
+
+
+class Textual(OpenAIServer):
+    """Says what is wrong as xAI does."""
+
+    def error(self, script: Script) -> Any:
+        return {"code": "Client specified an invalid argument", "error": (script.error or {})["message"]}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[OpenAIServer]:
+    async with Textual() as server:
+        yield server
+
+
+async def failure(server: OpenAIServer) -> ProviderError:
+    relay = OpenAIRelay()
+    try:
+        with pytest.raises(ProviderError) as caught:
+            await relay.whole(providers()["openai"], Credentials("sk-test", server.base_url), "embeddings", b"{}")
+    finally:
+        await relay.close()
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("says", "refused"),
+    [
+        ("Incorrect API key provided: xa***yz. You can obtain an API key from console.x.ai.", True),
+        ("API key not valid. Please pass a valid API key.", True),
+        ("The name 'invalid api key' is no model's.", False),
+    ],
+)
+async def test_a_key_may_be_refused_by_a_text(server: OpenAIServer, says: str, refused: bool) -> None:
+    server.script(Script(status=400, error={"message": says}))
+    error = await failure(server)
+    assert (isinstance(error, KeyRefused), says in error.detail) == (refused, not refused)

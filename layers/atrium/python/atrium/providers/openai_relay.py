@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from atrium.kernel.errors import ProviderError, ProviderNotConfigured, ProviderRefused, ProviderUnavailable
 from atrium.providers.catalogue import Provider
+from atrium.providers.connection import key_refused
 from atrium.providers.credentials import Credentials
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ _OK: Final = 200
 _CLIENT_ERROR: Final = 400
 _PAYMENT: Final = 402
 _SERVER_ERROR: Final = 500
-_KEY_REFUSED: Final = frozenset({401, 403})
 _RETRYABLE: Final = frozenset({408, 409, 429})
 # An event ends at a blank line; each of its lines may end in CR, LF or both.
 _BLANK_LINE: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
@@ -222,8 +222,8 @@ async def _error(response: "ClientResponse") -> Mapping[str, Any]:
 
 
 def _refuse(label: str, status: int, headers: Mapping[str, str], error: Mapping[str, Any]) -> NoReturn:
-    """401 and 403 quote parts of the key, so their text stays behind."""
-    if status in _KEY_REFUSED:
+    """What is said of a refused key quotes parts of it, so it stays behind."""
+    if key_refused(status, error.get("message")):
         raise KeyRefused(f"{label} refused the API key that it was asked with.")
     if status == _PAYMENT or error.get("code") == "insufficient_quota" or error.get("type") == "insufficient_quota":
         # The account is the deployment's, and what is said of it is nobody else's.
