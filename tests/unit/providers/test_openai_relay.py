@@ -1,17 +1,19 @@
 """An event stream, cut anywhere by the network, comes to the same frames; and what becomes of a failure's status and body."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atrium.kernel.errors import ProviderError
+from atrium.kernel.errors import ProviderError, ProviderUnavailable
+from atrium.providers import openai_relay
 from atrium.providers.catalogue import providers
 from atrium.providers.credentials import Credentials
 from atrium.providers.openai_relay import Frames, KeyRefused, OpenAIRelay, frame_data
-from tests.fakes.openai_server import OpenAIServer
+from tests.fakes.openai_server import OpenAIServer, out_of_quota
 from tests.fakes.wire import Script
 
 LINE = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20).map(lambda text: f"data: {text}".encode())
@@ -55,6 +57,11 @@ async def server() -> AsyncIterator[OpenAIServer]:
         yield server
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_relay, "CONNECT_TIMEOUT", 0.5)
+
+
 async def failure(server: OpenAIServer) -> ProviderError:
     relay = OpenAIRelay()
     try:
@@ -77,3 +84,19 @@ async def test_a_key_may_be_refused_by_a_text(server: OpenAIServer, says: str, r
     server.script(Script(status=400, error={"message": says}))
     error = await failure(server)
     assert (isinstance(error, KeyRefused), says in error.detail) == (refused, not refused)
+
+
+@pytest.mark.parametrize("size", [0, 16])
+async def test_a_failure_is_read_to_its_end_in_however_many_segments(size: int) -> None:
+    async with OpenAIServer() as server:
+        server.script(replace(out_of_quota(), split=size, frame_delay=0.005))
+        error = await failure(server)
+    assert (type(error), error.detail) == (ProviderError, "The account at OpenAI has no quota left.")
+
+
+async def test_a_failure_that_does_not_end_is_known_by_its_status() -> None:
+    async with OpenAIServer() as server:
+        server.script(Script(status=429, headers={"content-length": "4000"}))
+        error = await failure(server)
+    assert isinstance(error, ProviderUnavailable)
+    assert (error.status, error.charged) == (429, False)

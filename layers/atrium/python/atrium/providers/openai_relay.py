@@ -209,16 +209,27 @@ async def _check(provider: Provider, response: "ClientResponse") -> None:
 
 async def _error(response: "ClientResponse") -> Mapping[str, Any]:
     """The `error` object of a failure's body; empty where there is none."""
-    body = b""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(CONNECT_TIMEOUT):
-            body = await response.content.read(_ERROR_BYTES)
+    body = await _beginning(response)
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return {}
     error = value.get("error") if isinstance(value, dict) else None
     return error if isinstance(error, dict) else {"message": error} if isinstance(error, str) else {}
+
+
+async def _beginning(response: "ClientResponse") -> bytes:
+    """Up to 64 KB of a failure's body, which may come in segments. Its status tells enough where the rest does not come."""
+    from aiohttp import ClientError
+
+    body = bytearray()
+    with suppress(TimeoutError, ClientError):
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            async for segment in response.content.iter_any():
+                body += segment
+                if len(body) >= _ERROR_BYTES:
+                    break
+    return bytes(body)
 
 
 def _refuse(label: str, status: int, headers: Mapping[str, str], error: Mapping[str, Any]) -> NoReturn:
