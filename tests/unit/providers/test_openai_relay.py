@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -100,3 +102,22 @@ async def test_a_failure_that_does_not_end_is_known_by_its_status() -> None:
         error = await failure(server)
     assert isinstance(error, ProviderUnavailable)
     assert (error.status, error.charged) == (429, False)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": format_datetime(datetime.now(UTC) + timedelta(seconds=3_000), usegmt=True)}, 3_000),
+        ({"Retry-After": "Sun, 06 Nov 1994 08:49:37 GMT"}, 0),
+        ({"Retry-After": "30"}, 30),
+        ({"Retry-After": "30", "Retry-After-Ms": "1500"}, 1.5),
+        ({"Retry-After": "soon"}, None),
+        ({}, None),
+    ],
+)
+async def test_when_to_come_again_is_a_number_or_a_date(headers: dict[str, str], seconds: float | None) -> None:
+    async with OpenAIServer() as server:
+        server.script(Script(status=503, headers=headers))
+        error = await failure(server)
+    assert isinstance(error, ProviderUnavailable)
+    assert error.retry_after == (seconds if seconds is None else pytest.approx(seconds, abs=100 if seconds > 100 else 0))

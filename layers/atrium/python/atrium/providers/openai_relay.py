@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from atrium.kernel.errors import ProviderError, ProviderNotConfigured, ProviderRefused, ProviderUnavailable
 from atrium.providers.catalogue import Provider
-from atrium.providers.connection import key_refused
+from atrium.providers.connection import key_refused, retry_after
 from atrium.providers.credentials import Credentials
 
 if TYPE_CHECKING:
@@ -241,20 +241,11 @@ def _refuse(label: str, status: int, headers: Mapping[str, str], error: Mapping[
         raise ProviderError(f"The account at {label} has no quota left.")
     if status in _RETRYABLE or status >= _SERVER_ERROR:
         detail = f"{label} is overloaded, failing or limits us (status {status})."
-        raise ProviderUnavailable(detail, status=status, retry_after=_retry_after(headers))
+        raise ProviderUnavailable(detail, status=status, retry_after=retry_after(headers))
     if status < _CLIENT_ERROR:
         raise ProviderError(f"{label} answered with the status {status}.")
     told = {name: value[:_LONGEST_REASON] if isinstance(value, str) else value for name, value in error.items()}
     raise ProviderRefused(f"{label} refused the request: {told.get('message') or 'no reason given'}", status, told)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from `retry-after-ms` or `Retry-After`; a date is not worth its parser."""
-    for name, unit in (("retry-after-ms", 0.001), ("Retry-After", 1.0)):
-        text = headers.get(name, "")
-        if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
-            return float(text) * unit
-    return None
 
 
 async def frames_of(reader: EventReader) -> AsyncGenerator[bytes]:
