@@ -70,7 +70,7 @@ async def _embed(request: StrictRequest, entered: Entered[AskedVectors]) -> Resp
     relay = services_of(request).embeddings
     async with left_cancels(request):
         told = await relay.embed(entered.principal, entered.planned, entered.reservation, request.state.request_id)
-    return Response(told, media_type=_JSON)
+    return Response(told, headers=ignored_header(entered.planned.ignored), media_type=_JSON)
 
 
 async def _chat(request: StrictRequest) -> Body:

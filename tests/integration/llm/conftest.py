@@ -15,6 +15,7 @@ from atrium.db import Database
 from atrium.gateway.routing import Router
 from atrium.kernel.principal import Principal, TenantId, worker
 from atrium.kernel.settings import Settings
+from atrium.providers.base import Closable
 from functions.admin.app import create_app as create_admin
 from functions.auth.app import create_app as create_auth
 from functions.llm.app import create_app as create_llm
@@ -126,4 +127,5 @@ async def api(
         yield Api(http, *sessions, runtime, waits, admin_connection)
     await runtime.__dict__["gateway"].close()
     for model in (*runtime._chat_models.values(), *runtime._embedders.values()):
-        await model.close()  # type: ignore[attr-defined]
+        if isinstance(model, Closable):
+            await model.close()

@@ -3,17 +3,20 @@
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from atrium.gateway.circuits import FAILURES
+from atrium.gateway.models import Purpose
 from atrium.gateway.routing import TRIES
 from tests.factories.auth import bearer
 from tests.fakes.openai_server import OpenAIServer, failing, rate_limited
 from tests.fakes.wire import Script
 from tests.integration.llm.conftest import CLAUDE, LARGE, MINI, Api, question
 
+LOCAL = "local/all-minilm-l6-v2"
 SECRETS = ("key-of-the-tests", "127.0.0.1")
 
 
@@ -267,6 +270,59 @@ async def test_a_wrong_vector_is_refused(api: Api, openai: OpenAIServer) -> None
     rows = await api.entries()
     # It read the texts, whatever it made of them: at 20 nano-dollars a token.
     assert {(row["outcome"], row["cost"] > 0, row["counted"]) for row in rows} == {("failed", True, False)}
+
+
+MANY = {"model": "openai/text-embedding-3-small", "input": ["a cat"] * 300}
+
+
+@pytest.mark.parametrize(
+    ("faults", "status", "calls"),
+    [
+        ([Script(status=400)], 502, 2),
+        ([rate_limited()] * 3, 503, 4),
+        ([failing(503)] * 3, 503, 4),
+        ([rate_limited(), failing(500)], 200, 4),
+    ],
+    ids=["refused", "limited", "failing", "answered at last"],
+)
+async def test_a_part_of_an_embedding_that_was_answered_is_paid_for_once(
+    api: Api, openai: OpenAIServer, faults: list[Script], status: int, calls: int
+) -> None:
+    openai.script(Script(), *faults)
+    answer = await api.post("/llm/embed", MANY)
+    assert (answer.status_code, len(openai.requests)) == (status, calls)
+    (row,) = await api.entries()
+    assert row["input_tokens"] == openai.counts.prompt_tokens
+    assert (row["cost"], row["counted"]) == (openai.counts.prompt_tokens * 20, True)
+
+
+async def test_of_an_embedding_only_the_part_that_got_lost_is_guessed(api: Api, openai: OpenAIServer) -> None:
+    openai.script(Script(), Script(garbage="<html>"))
+    assert (await api.post("/llm/embed", MANY)).status_code == 502
+    (row,) = await api.entries()
+    told, whole = openai.counts.prompt_tokens, 300 * 2
+    assert told == row["input_tokens"] == 256 * 2
+    assert (told * 20 < row["cost"] <= 2 * whole * 20, row["counted"]) == (True, False)
+
+
+@pytest.mark.parametrize("kind", ["document", "query"])
+async def test_a_text_over_what_a_local_model_reads_is_refused_but_searched(api: Api, model_dir: Path, kind: str) -> None:
+    api.runtime.settings = api.runtime.settings.model_copy(update={"model_dir": str(model_dir)})
+    answer = await api.post("/llm/embed", {"model": LOCAL, "input": ["short", "word " * 300], "kind": kind})
+    problem = answer.json()
+    assert (answer.status_code, problem["type"]) == (400, "urn:atrium:problem:context-too-long")
+    assert {"302", "256"} <= set(problem["detail"].replace(".", " ").replace(",", " ").split())
+    for feature in ("search", "ingestion"):
+        embedder = await api.runtime.gateway.embedder(api.principal, LOCAL, Purpose(feature))
+        assert (await embedder.embed(["word " * 300], "query")).count == 1
+
+
+async def test_a_text_that_is_certainly_over_what_a_model_reads_is_not_sent(api: Api, openai: OpenAIServer) -> None:
+    answer = await api.post("/llm/embed", MANY | {"input": ["short", "word " * 11_000]})
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:atrium:problem:context-too-long")
+    assert "8192" in answer.json()["detail"] or "8191" in answer.json()["detail"]
+    assert openai.requests == [] == await api.entries()
+    assert (await api.post("/llm/embed", MANY | {"input": "word " * 9_000})).status_code == 200
 
 
 async def test_vectors_are_metered(api: Api) -> None:

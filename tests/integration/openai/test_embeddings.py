@@ -34,6 +34,23 @@ async def test_dimensions_are_the_clients(api: Api) -> None:
     assert len(answer.json()["data"][0]["embedding"]) == 256
 
 
+KNOWN = {"model": SMALL, "input": "text", "dimensions": 256, "encoding_format": "float", "user": "u-1"}
+UNKNOWN = {"truncate": "END", "image_url": "http://169.254.169.254/", "none": None}
+
+
+async def test_other_fields_are_not_passed_on_but_named(api: Api, openai: OpenAIServer) -> None:
+    answer = await api.post("/embeddings", KNOWN | UNKNOWN)
+    assert (answer.status_code, answer.headers["x-atrium-ignored"]) == (200, "truncate, image_url")
+    assert openai.requests[-1].json() == KNOWN
+    assert "x-atrium-ignored" not in (await api.post("/embeddings", KNOWN)).headers
+
+
+async def test_the_local_model_names_what_it_is_not_told(api: Api, model_dir: Path) -> None:
+    api.runtime.settings = api.runtime.settings.model_copy(update={"model_dir": str(model_dir)})
+    answer = await api.post("/embeddings", {"model": MODEL, "input": "text", "truncate": "END"})
+    assert (answer.status_code, answer.headers["x-atrium-ignored"]) == (200, "truncate")
+
+
 @pytest.mark.parametrize("form", ["float", "base64"])
 async def test_the_local_model_answers_in_both_forms(api: Api, model_dir: Path, form: str) -> None:
     api.runtime.settings = api.runtime.settings.model_copy(update={"model_dir": str(model_dir)})

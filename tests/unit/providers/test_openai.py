@@ -258,6 +258,35 @@ async def test_a_key_is_read_again_once_and_not_tried_twice(rotated: Rotated, st
     assert (len(rotated.requests), vault.refreshed) == (sent, 1)
 
 
+class Textual(Rotated):
+    """As xAI says it: the status 400, and a text for an error."""
+
+    def error(self, script: Script) -> Any:
+        return {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: sk***ld."}
+
+    def reply(self, request: Request, script: Script) -> Reply:
+        refused = super().reply(request, script)
+        return Reply(refused.body, status=400) if refused.status == 401 else refused
+
+
+async def test_a_key_that_is_refused_by_a_text_is_read_again() -> None:
+    async with Textual() as server:
+        vault = Vault(server, "sk-old", "sk-new")
+        embedder = OpenAIEmbedder(vault.credentials, OPENAI, SMALL)
+        assert (await embedder.embed(["text"], "document")).count == 1
+        await embedder.close()
+    assert (len(server.requests), vault.refreshed) == (2, 1)
+
+
+async def test_what_a_text_says_of_a_key_stays_behind() -> None:
+    async with Textual() as server:
+        embedder = OpenAIEmbedder(source(server, "sk-old"), OPENAI, SMALL)
+        with pytest.raises(ProviderError) as caught:
+            await embedder.embed(["text"], "document")
+        await embedder.close()
+    assert (type(caught.value), caught.value.detail) == (ProviderError, "OpenAI refused this deployment's API key")
+
+
 async def test_embeddings_are_asked_for_in_base64_and_in_parts(server: OpenAIServer, embedder: OpenAIEmbedder) -> None:
     texts = [f"text number {number}" for number in range(TEXTS_PER_CALL + 3)]
     vectors = await embedder.embed(texts, "document")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from atrium.gateway.bounds import uncautious
+from atrium.gateway.embedding import count_exactly
 from atrium.gateway.metering import Meter
 from atrium.gateway.openai_answers import usage_within
 from atrium.gateway.openai_shape import refused
@@ -18,16 +19,18 @@ from atrium.gateway.preparing import ModelSet
 from atrium.gateway.relay_attempts import FEATURE, GRACE, SECONDS, answered, attempts_of, counted, with_key
 from atrium.gateway.routing import Candidate
 from atrium.gateway.service import GatewayService
-from atrium.kernel.errors import ContextTooLong, ProviderError
+from atrium.kernel.errors import ProviderError
 from atrium.kernel.principal import Principal
 from atrium.ledger.models import Kind, Outcome, Reservation, Spend
-from atrium.providers.base import Embedder, Usage, Vectors
+from atrium.providers.base import Usage, Vectors
 from atrium.providers.catalogue import EmbeddingSpec, Provider, providers
 from atrium.providers.openai_relay import OpenAIRelay
 
 _PATH: Final = "embeddings"
 _LOCAL: Final = "local/"
 _FLOAT: Final = 4  # bytes
+# What passes on: another field may cost what nobody reserved, or make a server of one's own read what it should not.
+_FIELDS: Final = ("input", "model", "dimensions", "encoding_format", "user")
 # Where each vector stands: a base64 string, or a list of numbers.
 _VECTOR: Final = re.compile(rb'"embedding"\s*:\s*(?:"([^"]*)"|\[([^\]\[]*)\])')
 # What a list of numbers is made of; Infinity and NaN, which Python's own writers put there, are not.
@@ -43,6 +46,17 @@ class AskedVectors:
     candidate: Candidate[EmbeddingSpec]
     inputs: Sequence[Any]
     tokens: int
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Fields that asked for something and are told to nobody."""
+        return tuple(name for name, value in self.body.items() if name not in _FIELDS and value is not None)
+
+    def wire(self) -> bytes:
+        """The body that its provider gets."""
+        told = {name: self.body[name] for name in _FIELDS if name in self.body}
+        told["model"] = self.candidate.spec.model.partition("/")[2]
+        return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
     def spend(self, request_id: str) -> Spend:
         """What is to be reserved for it."""
@@ -87,8 +101,7 @@ class EmbeddingRelay:
     async def _relayed(self, principal: Principal, asked: AskedVectors, meter: Meter) -> tuple[bytes, Usage | None]:
         candidate = asked.candidate
         provider, price = providers()[candidate.provider], candidate.spec.price
-        named = {**asked.body, "model": candidate.spec.model.partition("/")[2]}
-        body = json.dumps(named, ensure_ascii=False, separators=(",", ":")).encode()
+        body = asked.wire()
         told: Usage | None = None
         # Texts that were sent are paid for, also where no vectors come back, or none that can be used.
         with meter.answerless(lambda: price.cost(told or Usage(uncautious(asked.tokens)))):
@@ -104,7 +117,7 @@ class EmbeddingRelay:
     async def _local(self, asked: AskedVectors) -> tuple[bytes, Usage | None]:
         spec = asked.candidate.spec
         embedder = await self._gateway.adapters.embedding(spec.model)
-        tokens = _count_local(embedder, asked.inputs)
+        tokens = await count_exactly(embedder, asked.inputs)
         vectors = await embedder.embed(asked.inputs, "document")
         return local_reply(spec.model, vectors, tokens, as_text=asked.body.get("encoding_format") == "base64"), Usage(tokens)
 
@@ -163,14 +176,6 @@ def _check_local(body: Mapping[str, Any], spec: EmbeddingSpec, inputs: Sequence[
         )  # fmt: skip
     if body.get("dimensions") not in {None, spec.space.dimensions}:
         raise refused("/dimensions", f"must be {spec.space.dimensions}, the length of the vectors of {spec.model}.")
-
-
-def _count_local(embedder: Embedder, texts: Sequence[str]) -> int:
-    """Tokens of all texts. ContextTooLong: one is longer than what the model reads, and would be cut off."""
-    counts = [len(embedder.tokenizer.offsets(text)) + embedder.tokenizer.special_tokens for text in texts]
-    if max(counts) > embedder.max_tokens:
-        raise ContextTooLong(max(counts), embedder.max_tokens)
-    return sum(counts)
 
 
 def _rows(vectors: Vectors) -> Iterator[bytes]:

@@ -93,8 +93,10 @@ class GatewayService:
     async def embed(
         self, principal: Principal, model: str, texts: Sequence[str], kind: Literal["document", "query"], purpose: Purpose
     ) -> Embedded:
-        """Vectors of texts, metered. Errors as `chat`'s."""
-        return await (await self._embedding(principal, purpose)).embed(model, texts, kind)
+        """Vectors of texts, metered. Errors as `chat`'s; none is cut silently."""
+        embedding = await self._embedding(principal, purpose)
+        await embedding.check(model, texts)
+        return await embedding.embed(model, texts, kind)
 
     async def summarise(
         self,

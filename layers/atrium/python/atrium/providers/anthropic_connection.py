@@ -61,11 +61,11 @@ class Connection(SdkConnection["AsyncAnthropic"]):
             timeout=Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
         )
 
-    def refused(self) -> tuple[type[Exception], ...]:
+    def refuses_key(self, error: Exception) -> bool:
         """401 and 403."""
         from anthropic import AuthenticationError, PermissionDeniedError
 
-        return AuthenticationError, PermissionDeniedError
+        return isinstance(error, AuthenticationError | PermissionDeniedError)
 
 
 @contextmanager

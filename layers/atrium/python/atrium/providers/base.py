@@ -226,6 +226,16 @@ class Embedder(Protocol):
 
 
 @runtime_checkable
+class Parted(Protocol):
+    """An `Embedder` that asks for many texts in several calls: one may fail after others were answered, and paid for."""
+
+    @property
+    def texts_per_call(self) -> int:
+        """So many texts go out in one call."""
+        ...
+
+
+@runtime_checkable
 class Partial(Protocol):
     """A provider whose wire has no words for some of what a request can say; nothing is dropped silently."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,6 +22,9 @@ SERVER_ERROR: Final = 500
 PASSING: Final = frozenset({408, 409, 429})
 KEY_REFUSED: Final = frozenset({401, 403})
 PAYMENT_REQUIRED: Final = 402
+_BAD_REQUEST: Final = 400
+# At its beginning: further on, a message may quote what a caller wrote.
+_OF_THE_KEY: Final = re.compile(r"\s*(?:(?:incorrect|invalid) api.?key|api.?key not valid)", re.IGNORECASE)
 
 
 class Client(Protocol):
@@ -48,8 +52,8 @@ class SdkConnection[C: Client](ABC):
         """A new client."""
 
     @abstractmethod
-    def refused(self) -> tuple[type[Exception], ...]:
-        """The SDK's errors for a key that is refused (401, 403)."""
+    def refuses_key(self, error: Exception) -> bool:
+        """Whether it is the SDK's error for a key that is refused."""
 
     async def use[T](self, call: Callable[[C], Awaitable[T]]) -> T:
         """Make the call with the credentials of this moment, once more with fresh ones where these are refused.
@@ -59,7 +63,9 @@ class SdkConnection[C: Client](ABC):
         credentials = await self._credentials()
         try:
             return await call(self._client(credentials))
-        except self.refused():
+        except Exception as error:
+            if not self.refuses_key(error):
+                raise
             fresh = await self._credentials(refresh=True)
             if fresh == credentials:
                 raise
@@ -105,6 +111,11 @@ async def imported(modules: tuple[str, ...], deadline: float) -> None:
                 await asyncio.to_thread(import_module, module)
     except TimeoutError as exc:
         raise ProviderUnavailable("The time was over before the call could go out") from exc
+
+
+def key_refused(status: int, message: object) -> bool:
+    """401 and 403; xAI and Google answer 400, and say so. What they say quotes parts of the key."""
+    return status in KEY_REFUSED or (status == _BAD_REQUEST and _OF_THE_KEY.match(str(message)) is not None)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

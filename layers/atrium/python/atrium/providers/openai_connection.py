@@ -8,13 +8,13 @@ from atrium.kernel.errors import ProviderError, ProviderRefused, ProviderUnavail
 from atrium.providers.catalogue import Provider
 from atrium.providers.connection import (
     CONNECT_TIMEOUT,
-    KEY_REFUSED,
     PASSING,
     PAYMENT_REQUIRED,
     READ_TIMEOUT,
     SERVER_ERROR,
     SdkConnection,
     imported,
+    key_refused,
     retry_after,
     was_sent,
 )
@@ -57,11 +57,11 @@ class Connection(SdkConnection["AsyncOpenAI"]):
             timeout=Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
         )
 
-    def refused(self) -> tuple[type[Exception], ...]:
-        """401 and 403."""
-        from openai import AuthenticationError, PermissionDeniedError
+    def refuses_key(self, error: Exception) -> bool:
+        """401 and 403, and 400 where it is of the key."""
+        from openai import APIStatusError
 
-        return AuthenticationError, PermissionDeniedError
+        return isinstance(error, APIStatusError) and key_refused(error.status_code, _reason(error))
 
 
 @contextmanager
@@ -96,9 +96,9 @@ def stream_error(label: str, error: Mapping[str, Any]) -> ProviderError:
 
 
 def _status_error(label: str, error: "APIStatusError") -> ProviderError:
-    """401 and 403 quote parts of the key, so their text stays behind."""
+    """What is said of a refused key quotes parts of it, so it stays behind."""
     status, said = error.status_code, _error_object(error)
-    if status in KEY_REFUSED:
+    if key_refused(status, _reason(error)):
         return ProviderError(f"{label} refused this deployment's API key")
     if status == PAYMENT_REQUIRED or {str(said.get("code")), str(said.get("type"))} & _NO_QUOTA:
         return _no_quota(label)
@@ -114,6 +114,11 @@ def _no_quota(label: str) -> ProviderError:
 
 def _error_object(error: "APIError") -> dict[str, Any]:
     return dict(error.body) if isinstance(error.body, dict) else {}
+
+
+def _reason(error: "APIError") -> object:
+    """What it says; xAI's `error` is a text, not an object."""
+    return error.body if isinstance(error.body, str) else _error_object(error).get("message")
 
 
 def _message(said: Mapping[str, Any]) -> str:

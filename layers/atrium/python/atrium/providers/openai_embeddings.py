@@ -37,6 +37,7 @@ class OpenAIEmbedder:
         self._connection = Connection(credentials, provider)
         self._model = spec.space.model.partition("/")[2]
         self._prefixes = spec.prefixes
+        self.texts_per_call: Final = TEXTS_PER_OWN_CALL if provider.open else TEXTS_PER_CALL
         # As declared for the space: OpenAI is asked for exactly so many.
         self.dimensions: Final = spec.space.dimensions
         # A cautious count: the exact vocabulary weighs 76 MB, and a server of one's own has any.
@@ -46,8 +47,7 @@ class OpenAIEmbedder:
     async def embed(self, texts: Sequence[str], kind: Literal["document", "query"]) -> Vectors:
         """One L2-normalised vector per text, in order, at most 60 s a call."""
         prefix = self._prefixes.get(kind, "")
-        size = TEXTS_PER_OWN_CALL if self._connection.provider.open else TEXTS_PER_CALL
-        parts = [await self._call([prefix + text for text in part]) for part in batched(texts, size, strict=False)]
+        parts = [await self._call([prefix + text for text in part]) for part in batched(texts, self.texts_per_call, strict=False)]
         told = [part.tokens for part in parts if part.tokens is not None]
         tokens = sum(told) if len(told) == len(parts) else None
         return Vectors(len(texts), self.dimensions, b"".join(part.data for part in parts), tokens)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from atrium.kernel.errors import ProviderError, ProviderNotConfigured, ProviderRefused, ProviderUnavailable
 from atrium.providers.catalogue import Provider
+from atrium.providers.connection import key_refused, retry_after
 from atrium.providers.credentials import Credentials
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ _OK: Final = 200
 _CLIENT_ERROR: Final = 400
 _PAYMENT: Final = 402
 _SERVER_ERROR: Final = 500
-_KEY_REFUSED: Final = frozenset({401, 403})
 _RETRYABLE: Final = frozenset({408, 409, 429})
 # An event ends at a blank line; each of its lines may end in CR, LF or both.
 _BLANK_LINE: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
@@ -209,10 +209,7 @@ async def _check(provider: Provider, response: "ClientResponse") -> None:
 
 async def _error(response: "ClientResponse") -> Mapping[str, Any]:
     """The `error` object of a failure's body; empty where there is none."""
-    body = b""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(CONNECT_TIMEOUT):
-            body = await response.content.read(_ERROR_BYTES)
+    body = await _beginning(response)
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -221,29 +218,34 @@ async def _error(response: "ClientResponse") -> Mapping[str, Any]:
     return error if isinstance(error, dict) else {"message": error} if isinstance(error, str) else {}
 
 
+async def _beginning(response: "ClientResponse") -> bytes:
+    """Up to 64 KB of a failure's body, which may come in segments. Its status tells enough where the rest does not come."""
+    from aiohttp import ClientError
+
+    body = bytearray()
+    with suppress(TimeoutError, ClientError):
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            async for segment in response.content.iter_any():
+                body += segment
+                if len(body) >= _ERROR_BYTES:
+                    break
+    return bytes(body)
+
+
 def _refuse(label: str, status: int, headers: Mapping[str, str], error: Mapping[str, Any]) -> NoReturn:
-    """401 and 403 quote parts of the key, so their text stays behind."""
-    if status in _KEY_REFUSED:
+    """What is said of a refused key quotes parts of it, so it stays behind."""
+    if key_refused(status, error.get("message")):
         raise KeyRefused(f"{label} refused the API key that it was asked with.")
     if status == _PAYMENT or error.get("code") == "insufficient_quota" or error.get("type") == "insufficient_quota":
         # The account is the deployment's, and what is said of it is nobody else's.
         raise ProviderError(f"The account at {label} has no quota left.")
     if status in _RETRYABLE or status >= _SERVER_ERROR:
         detail = f"{label} is overloaded, failing or limits us (status {status})."
-        raise ProviderUnavailable(detail, status=status, retry_after=_retry_after(headers))
+        raise ProviderUnavailable(detail, status=status, retry_after=retry_after(headers))
     if status < _CLIENT_ERROR:
         raise ProviderError(f"{label} answered with the status {status}.")
     told = {name: value[:_LONGEST_REASON] if isinstance(value, str) else value for name, value in error.items()}
     raise ProviderRefused(f"{label} refused the request: {told.get('message') or 'no reason given'}", status, told)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from `retry-after-ms` or `Retry-After`; a date is not worth its parser."""
-    for name, unit in (("retry-after-ms", 0.001), ("Retry-After", 1.0)):
-        text = headers.get(name, "")
-        if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
-            return float(text) * unit
-    return None
 
 
 async def frames_of(reader: EventReader) -> AsyncGenerator[bytes]:
