@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from atrium.gateway.dense_text import extra_pieces
 from atrium.gateway.pdf_bounds import count_pdf
 from atrium.kernel.errors import ContextTooLong, InvalidInput
 from atrium.providers.base import ChatRequest, File, Image, JsonSchema, Message, Part, Text, Tool
@@ -83,7 +84,7 @@ def uncautious(tokens: int) -> int:
 
 def count_text(text: str) -> int:
     """Tokens of a text by a cautious estimate, for whatever model."""
-    return math.ceil(_counter.count(text) * MARGIN)
+    return math.ceil((_counter.count(text) + extra_pieces(text)) * MARGIN)
 
 
 def count_input(request: ChatRequest) -> int:
