@@ -57,6 +57,23 @@ def test_a_body_counts_as_its_request() -> None:
     assert count_body({"model": "m", "input": ["one two", "three"]}) > 3
 
 
+def test_fields_that_nobody_here_knows_count_as_their_text() -> None:
+    bare = {"model": "groq/openai/gpt-oss-120b", "messages": [{"role": "user", "content": "Hi"}]}
+    documents = ["word " * 100_000]
+    assert count_body(bare | {"documents": documents}) > 100_000
+    assert count_body(bare | {"chat_template_kwargs": {"documents": documents}}) > 100_000
+    assert count_body(bare | {"guided_grammar": "word " * 1_000}) > 1_000
+    known = {"temperature": 0.5, "stream": True, "stream_options": {"include_usage": True}, "max_tokens": 5, "user": "x" * 90}
+    assert count_body(bare | known) == count_body(bare)
+
+
+@given(st.dictionaries(st.text(max_size=9), st.text(min_size=1, max_size=40), min_size=1))
+def test_whatever_is_unknown_counts(fields: dict[str, str]) -> None:
+    bare = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    unknown = {f"x_{name}": value for name, value in fields.items()}
+    assert count_body(bare | unknown) >= count_body(bare) + sum(count_text(each) for each in fields.values()) / 2
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(), lambda each: st.lists(each) | st.dictionaries(st.text(), each)
