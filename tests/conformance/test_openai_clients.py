@@ -25,6 +25,7 @@ import uvicorn
 from atrium.db import Database
 from atrium.gateway.routing import Router
 from atrium.gateway.service import GatewayService
+from atrium.kernel.settings import Settings
 from functions.auth.app import create_app as create_auth
 from functions.openai.app import create_app as create_openai
 from infra.local.postgres import SUPERUSER
@@ -41,27 +42,36 @@ SCRIPTS: Final = Path(__file__).parent / "clients"
 BUILD: Final = ROOT / "build" / "clients"
 NODE: Final = ROOT / ".tools" / "node" / "bin"
 SECONDS: Final = 300
+HASTY: Final = "/hasty"
 
-SDK_CASES: Final = (
+# What each client is to be served.
+CASES: Final = (
     *("plain", "streamed", "usage_in_stream", "tools", "parallel_tools", "streamed_tools", "json_schema", "image_parts"),
-    *("embeddings", "models", "local_model", "errors", "timeouts", "retries", "cut_streams", "anthropic"),
+    *("embeddings", "token_ids", "errors", "rate_limits", "timeouts", "retries", "cut_streams", "anthropic"),
 )
-FRAMEWORK_CASES: Final = (
-    *("langchain_plain", "langchain_streamed", "langchain_tools", "langchain_json_schema", "langchain_embeddings"),
-    *("langchain_token_embeddings", "langchain_errors", "llama_index_plain", "llama_index_streamed", "llama_index_tools"),
-    "llama_index_embeddings",
-)
-NODE_CASES: Final = (*("plain", "streamed", "tools", "json_schema", "embeddings", "models", "errors", "timeouts", "retries"),)
+# What a client cannot be asked for, and why.
+ABSENT: Final[dict[tuple[str, str], str]] = {
+    ("llama-index", "token_ids"): "OpenAIEmbedding takes texts, and sends them as they are.",
+}
+# What is looked at beyond that.
+SDK: Final = ("models", "local_model")
 
 FRAMEWORKS: Final = (
     *("openai==2.54.0", "langchain-openai==1.7.3", "llama-index-llms-openai-like==0.8.1"),
     "llama-index-embeddings-openai==0.7.0",
 )
+
+
+def _cases(client: str, *more: str) -> tuple[str, ...]:
+    return (*(case for case in CASES if (client, case) not in ABSENT), *more)
+
+
 CLIENTS: Final[dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]]] = {
-    "openai-current": (FRAMEWORKS, "openai_sdk.py", SDK_CASES),
-    "openai-1": (("openai==1.109.1",), "openai_sdk.py", SDK_CASES),
-    "frameworks": (FRAMEWORKS, "frameworks.py", FRAMEWORK_CASES),
-    "node": ((), "client.mjs", NODE_CASES),
+    "openai-current": (FRAMEWORKS, "openai_sdk.py", _cases("openai-current", *SDK)),
+    "openai-1": (("openai==1.109.1",), "openai_sdk.py", _cases("openai-1", *SDK)),
+    "langchain": (FRAMEWORKS, "langchain_sdk.py", _cases("langchain")),
+    "llama-index": (FRAMEWORKS, "llama_index_sdk.py", _cases("llama-index")),
+    "node": ((), "client.mjs", _cases("node", "models")),
 }
 ALL: Final = [(client, case) for client, (_, _, cases) in CLIENTS.items() for case in cases]
 Run = Callable[[str], dict[str, str]]
@@ -71,24 +81,34 @@ async def _at_once(seconds: float) -> None:
     """The gateway's retries do not wait here."""
 
 
+def _door(settings: Settings, database: Database, secrets: dict[str, str], **limits: int) -> tuple[LocalRuntime, WholeApi]:
+    """The area with its own rate limits; doors of one database know each other's keys."""
+    runtime = LocalRuntime(settings, database, **(UNLIMITED | limits))
+    runtime.__dict__["gateway"] = GatewayService(runtime, Router(sleep=_at_once))
+    runtime.memory_secrets.values = secrets or runtime.memory_secrets.values
+    return runtime, WholeApi({"auth": create_auth(runtime), "openai": create_openai(runtime)}, nowhere="openai")
+
+
 @contextmanager
 def _area(cluster: Cluster, openai: OpenAIServer, anthropic: AnthropicServer) -> Iterator[tuple[int, Any]]:
     """The area under uvicorn in a thread with its own loop: its port, and the database's administrator."""
     with cluster.clone() as name:
         settings = cluster.settings(name)
-        runtime = LocalRuntime(settings, Database(settings), **UNLIMITED)
-        runtime.__dict__["gateway"] = GatewayService(runtime, Router(sleep=_at_once))
+        runtime, app = _door(settings, Database(settings), {})
+        secrets = runtime.memory_secrets.values
         for provider, url in (("openai", openai.base_url), ("anthropic", anthropic.base_url)):
-            runtime.memory_secrets.values[f"atrium/providers/{provider}"] = json.dumps({"api_key": "sk-test", "base_url": url})
-        app = WholeApi({"auth": create_auth(runtime), "openai": create_openai(runtime)}, nowhere="openai")
+            secrets[f"atrium/providers/{provider}"] = json.dumps({"api_key": "sk-test", "base_url": url})
+        limited, hasty = _door(settings, runtime.database, secrets, rate_limit_principal=1)
 
         async def served(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] != "lifespan":
-                await app(scope, receive, send)
+                path = scope["path"].removeprefix(HASTY)
+                await (app if path == scope["path"] else hasty)({**scope, "path": path}, receive, send)
                 return
             await receive()
             await send({"type": "lifespan.startup.complete"})
             await receive()
+            await limited.openai_wire.close()
             await runtime.openai_wire.close()
             await runtime.close()
             await send({"type": "lifespan.shutdown.complete"})
@@ -107,7 +127,7 @@ def _area(cluster: Cluster, openai: OpenAIServer, anthropic: AnthropicServer) ->
 
 @pytest.fixture(scope="module")
 def place(cluster: Cluster) -> Iterator[dict[str, str]]:
-    """Where the clients go: the address, a key, a key without budget, and the provider behind."""
+    """Where the clients go: the address, one where a key may ask once a second, keys with and without budget, the provider."""
     with (
         in_thread(OpenAIServer()) as openai,
         in_thread(AnthropicServer()) as anthropic,
@@ -118,7 +138,8 @@ def place(cluster: Cluster) -> Iterator[dict[str, str]]:
         columns = "tenant_id, scope_id, origin, scope, monthly_budget"
         statement = f"INSERT INTO atrium.spending_limits ({columns}) VALUES (%s, %s, 'tenant', 'api_key', 1)"
         administrator.execute(statement, [tenant, poor["id"]])
-        yield {"base_url": f"{origin}/v1", "key": key["key"], "poor": poor["key"], "fake": openai.origin}
+        addresses = {"base_url": f"{origin}/v1", "hasty": f"{origin}{HASTY}/v1", "fake": openai.origin}
+        yield addresses | {"key": key["key"], "poor": poor["key"]}
 
 
 def _keys(origin: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -188,6 +209,15 @@ def test_an_unmodified_client_is_served(told: Run, client: str, case: str) -> No
 @pytest.mark.parametrize("client", list(CLIENTS))
 def test_every_case_of_a_client_is_looked_at(told: Run, client: str) -> None:
     assert set(told(client)) == set(CLIENTS[client][2])
+
+
+@pytest.mark.parametrize("client", list(CLIENTS))
+def test_a_client_is_served_whatever_it_can_ask_for(client: str) -> None:
+    absent = {case for other, case in ABSENT if other == client}
+    assert absent | set(CLIENTS[client][2]) >= set(CASES)
+    assert absent.isdisjoint(CLIENTS[client][2])
+    assert all(ABSENT.values())
+    assert {other for other, _ in ABSENT} <= set(CLIENTS)
 
 
 def test_the_readmes_quick_start_answers_without_a_providers_key(place: dict[str, str]) -> None:

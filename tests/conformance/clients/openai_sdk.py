@@ -101,15 +101,23 @@ def image_parts(place: dict[str, str], model: str = GPT) -> None:
 
 
 def embeddings(place: dict[str, str]) -> None:
-    """As base64, which the SDK asks for by itself, as floats, and of token ids."""
+    """As base64, which the SDK asks for by itself, and as floats."""
+    same_both_ways(place, "one", ["one", "two"])
     api = client(place).embeddings
-    asked: list[Any] = ["one", ["one", "two"], [5, 6], [[5, 6], [7]]]
+    assert len(api.create(model="text-embedding-3-small", input="one", dimensions=256).data[0].embedding) == 256
+
+
+def token_ids(place: dict[str, str]) -> None:
+    same_both_ways(place, [5, 6], [[5, 6], [7]])
+
+
+def same_both_ways(place: dict[str, str], *asked: Any) -> None:
+    api = client(place).embeddings
     for given in asked:
         decoded = api.create(model="text-embedding-3-small", input=given)
         floats = api.create(model="text-embedding-3-small", input=given, encoding_format="float")
         assert [len(each.embedding) for each in decoded.data] == [1536] * len(floats.data)
         assert all(abs(a - b) < 1e-6 for a, b in zip(decoded.data[-1].embedding, floats.data[-1].embedding, strict=True))
-    assert len(api.create(model="text-embedding-3-small", input="one", dimensions=256).data[0].embedding) == 256
 
 
 def models(place: dict[str, str]) -> None:
@@ -138,6 +146,16 @@ def errors(place: dict[str, str]) -> None:
         assert error.request_id
 
 
+def rate_limits(place: dict[str, str]) -> None:
+    """Too much at a time is told with the seconds to wait, and the SDK waits for them."""
+    hasty = place | {"base_url": place["hasty"]}
+    api = client(hasty).chat.completions
+    error = raised(openai.RateLimitError, lambda: [api.create(model=GPT, messages=said("Hello")) for _ in range(20)])
+    assert (error.status_code, error.code, error.type) == (429, "rate_limit_exceeded", "requests")
+    assert int(error.response.headers["retry-after"]) >= 1
+    assert client(hasty, max_retries=3).chat.completions.create(model=GPT, messages=said("Hello")).choices
+
+
 def timeouts(place: dict[str, str]) -> None:
     script(place, {"hang": True})
     api = client(place, timeout=0.3).chat.completions
@@ -162,8 +180,8 @@ def anthropic(place: dict[str, str]) -> None:
 
 
 CASES = (
-    *(plain, streamed, usage_in_stream, tools, parallel_tools, streamed_tools, json_schema, image_parts, embeddings, models),
-    *(local_model, errors, timeouts, retries, cut_streams, anthropic),
+    *(plain, streamed, usage_in_stream, tools, parallel_tools, streamed_tools, json_schema, image_parts, embeddings),
+    *(token_ids, models, local_model, errors, rate_limits, timeouts, retries, cut_streams, anthropic),
 )
 
 if __name__ == "__main__":

@@ -15,8 +15,17 @@ def script(place: dict[str, str], *scripts: dict[str, Any]) -> None:
         pass
 
 
+def last_asked(place: dict[str, str]) -> Any:
+    """The body that the provider behind the gateway was sent last."""
+    with urllib.request.urlopen(f"{place['fake']}/_requests", timeout=10) as answer:
+        return json.load(answer)[-1]["body"]
+
+
 def run(cases: dict[str, Callable[[dict[str, str]], None]]) -> None:
-    """`place` comes as JSON on stdin: base_url, key, poor (a key without budget), fake (the provider's origin)."""
+    """`place` comes as JSON on stdin: base_url, key, poor (a key without budget), fake (the provider's origin).
+
+    `hasty` is another address of the same, where a key may ask once a second.
+    """
     place = json.load(sys.stdin)
     told = {}
     for name, case in cases.items():

@@ -4,18 +4,29 @@ import base64
 import zlib
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
+from random import Random
+from string import ascii_lowercase
 from time import process_time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atrium.gateway import dense_text
 from atrium.gateway.bounds import LEAST_ANSWER, count_body, count_input, count_text, plan
+from atrium.gateway.dense_text import extra_pieces
 from atrium.gateway.pdf_bounds import PAGE, count_pages, count_pdf
 from atrium.kernel.errors import ContextTooLong, InvalidInput
 from atrium.providers.base import ChatRequest, File, Image, JsonSchema, Message, Text, Tool, ToolCall, Usage
 from atrium.providers.catalogue import Price, chat_spec
+from atrium.providers.piece_counter import PieceCounter
 
+# What vocabularies know: Cyrillic, Vietnamese's letters, punctuation and symbols, CJK with kana and Hangul, fullwidth forms.
+COMMON_SCRIPTS = [
+    *(*range(0x400, 0x530), *range(0x1E00, 0x2000), *range(0x2000, 0x2C00), *range(0x2E80, 0x3400), *range(0x4DC0, 0xA000)),
+    *(*range(0xAC00, 0xD800), *range(0xFF00, 0xFFF0)),
+]
 PRICE = Price(150, 600, 75, date(2026, 1, 1), "a test")
 SPEC = replace(chat_spec("openai/gpt-4o-mini"), context_window=10_000, max_output=1000, price=PRICE)
 
@@ -46,6 +57,23 @@ def test_a_body_counts_as_its_request() -> None:
     assert count_body({"model": "m", "input": ["one two", "three"]}) > 3
 
 
+def test_fields_that_nobody_here_knows_count_as_their_text() -> None:
+    bare = {"model": "groq/openai/gpt-oss-120b", "messages": [{"role": "user", "content": "Hi"}]}
+    documents = ["word " * 100_000]
+    assert count_body(bare | {"documents": documents}) > 100_000
+    assert count_body(bare | {"chat_template_kwargs": {"documents": documents}}) > 100_000
+    assert count_body(bare | {"guided_grammar": "word " * 1_000}) > 1_000
+    known = {"temperature": 0.5, "stream": True, "stream_options": {"include_usage": True}, "max_tokens": 5, "user": "x" * 90}
+    assert count_body(bare | known) == count_body(bare)
+
+
+@given(st.dictionaries(st.text(max_size=9), st.text(min_size=1, max_size=40), min_size=1))
+def test_whatever_is_unknown_counts(fields: dict[str, str]) -> None:
+    bare = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    unknown = {f"x_{name}": value for name, value in fields.items()}
+    assert count_body(bare | unknown) >= count_body(bare) + sum(count_text(each) for each in fields.values()) / 2
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(), lambda each: st.lists(each) | st.dictionaries(st.text(), each)
@@ -65,6 +93,62 @@ def test_no_body_is_too_strange(value: object) -> None:
 @given(st.text(max_size=300))
 def test_a_text_counts_at_least_a_token_for_twelve_bytes(text: str) -> None:
     assert count_text(text) * 12 >= len(text.encode("utf-8", "surrogatepass"))
+
+
+RARE = st.characters(
+    min_codepoint=0x370,
+    exclude_categories=["Cs", "Zs", "Zl", "Zp", "Cc"],
+    exclude_characters=[chr(each) for each in COMMON_SCRIPTS],
+)
+
+
+@given(st.text(alphabet=RARE, min_size=1, max_size=300))
+def test_scripts_that_vocabularies_know_badly_count_by_their_bytes(text: str) -> None:
+    assert count_text(text) * 2.5 >= len(text.encode())
+
+
+@given(st.text(alphabet="bcdfghjklmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ", min_size=8, max_size=300), st.text("aeiou", min_size=8))
+def test_letters_without_a_word_among_them_count_by_their_bytes(consonants: str, vowels: str) -> None:
+    for text in (consonants, vowels):
+        assert count_text(text) * 2.5 >= len(text)
+
+
+@pytest.mark.parametrize("text", ["\U00013000" * 1000, "bcdfghjklmnpqrstvwxz" * 105, "\U0001f600" * 500])
+def test_what_is_no_word_anywhere_counts_a_token_for_two_bytes(text: str) -> None:
+    assert count_text(text) * 2 >= len(text.encode())
+
+
+def test_random_letters_count_a_token_for_little_more_than_two_bytes() -> None:
+    random = Random(1)
+    letters = "".join(random.choices(ascii_lowercase, k=10_000))
+    encoded = base64.b64encode(random.randbytes(7_500)).decode()
+    assert count_text(letters) * 2.2 >= 10_000
+    assert count_text(encoded) * 2 >= 10_000
+
+
+ROOT = Path(__file__).parents[3]
+PROSE = {
+    "English": (ROOT / "README.md").read_text(),
+    "German": "Die Pumpe läuft mit 2.900 Umdrehungen und fördert heißes Öl durch die Schläuche. Bei Überdruck schaltet sie ab.",
+    "Chinese": "天地玄黃，宇宙洪荒。泵以每分钟2900转的速度运行。",
+    "Japanese": "ポンプは毎分2900回転で動作します。",
+    "Korean": "펌프는 분당 2900회전으로 작동합니다.",
+    "Russian": "Насос работает со скоростью 2900 оборотов в минуту.",
+    "Vietnamese": "Máy bơm chạy ở tốc độ 2900 vòng mỗi phút và được kiểm tra.",
+    "code": Path(dense_text.__file__).with_name("bounds.py").read_text(),
+    "JSON": (ROOT / "docs" / "openapi.json").read_text()[:100_000],
+}
+
+
+@pytest.mark.parametrize("text", PROSE.values(), ids=list(PROSE))
+def test_ordinary_text_counts_as_its_pieces(text: str) -> None:
+    pieces = PieceCounter().count(text)
+    assert pieces <= pieces + extra_pieces(text) <= pieces * 1.04
+
+
+@given(st.text(max_size=300))
+def test_no_text_counts_less_than_its_pieces(text: str) -> None:
+    assert count_text(text) >= PieceCounter().count(text) * 1.25
 
 
 def test_pages_are_counted_where_they_stand() -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 from contextlib import suppress
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -80,6 +81,58 @@ def test_whatever_is_sent_is_read_or_refused_by_name(messages: list[Any], fields
     assert request is None or len(request.messages) == len(messages)
 
 
+WHOLE: dict[str, Any] = {
+    "model": "m",
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "messages": [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "Hi"},
+                {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}},
+                {"type": "file", "file": {"file_data": "AAAA", "filename": "a.pdf"}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": [{"type": "refusal", "refusal": "No"}],
+            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+        },
+        {"role": "tool", "tool_call_id": "1", "content": "Sunny"},
+    ],
+    "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"x": 1}, "strict": True}}],
+    "tool_choice": {"type": "function", "function": {"name": "f"}},
+    "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"x": 1}, "strict": True}},
+}
+# A schema is handed on whole, whatever is in it.
+OPAQUE = ("parameters", "schema")
+
+
+def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Where in a body there are objects that somebody reads."""
+    below = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inside = [place for key, each in below if key not in OPAQUE for place in places(each, (*path, key))]
+    return [path, *inside] if isinstance(value, dict) else inside
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(places(WHOLE)), st.from_regex(r"x_[a-z]{1,8}", fullmatch=True), SCALAR), max_size=6),
+)
+def test_whatever_is_not_read_is_named_at_any_level(planted: list[tuple[tuple[str | int, ...], str, Any]]) -> None:
+    body = deepcopy(WHOLE)
+    for place, name, value in planted:
+        within: Any = body
+        for key in place:
+            within = within[key]
+        within[name] = value
+    named = list(ignored(body))
+    asked: dict[tuple[Any, ...], Any] = {(*place, name): value for place, name, value in planted}
+    wanted = {".".join(key for key in path if isinstance(key, str)) for path, value in asked.items() if value is not None}
+    assert len(chat_request(body, model="m", max_tokens=1, timeout=1).messages) == len(body["messages"])
+    assert (set(named), len(named)) == (wanted, len(wanted))
+
+
 def parts(*content: dict[str, Any]) -> tuple[Any, ...]:
     body = {"messages": [{"role": "user", "content": list(content)}]}
     (message,) = chat_request(body, model="m", max_tokens=1, timeout=1).messages
@@ -117,6 +170,29 @@ def test_what_no_other_wire_takes_is_refused(part: dict[str, Any]) -> None:
 def test_what_is_not_told_is_named() -> None:
     body = {"messages": [{"role": "user", "content": "Hi", "weight": 1}], "logit_bias": {}, "frequency_penalty": 0, "user": "me"}
     assert list(ignored(body)) == ["logit_bias", "user", "messages.weight"]
+
+
+def test_what_is_not_told_of_a_part_is_named_once() -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    part = {"type": "text", "text": "Hi", **mark}
+    tool = {"type": "function", "function": {"name": "f", "input_examples": [{}]}, **mark}
+    body = {"messages": [{"role": "user", "content": [part, part]}], "tools": [tool, tool]}
+    named = ["messages.content.cache_control", "tools.cache_control", "tools.function.input_examples"]
+    assert list(ignored(body)) == named
+    assert list(ignored({"stream_options": {"include_obfuscation": True}})) == ["stream_options.include_obfuscation"]
+    assert list(ignored({"stream_options": {"include_usage": True, "include_obfuscation": False}})) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        ({"content": "Yes", "refusal": "No"}, "messages.refusal"),
+        ({"content": [{"type": "text", "text": "a", "file": {}}]}, "messages.content.file"),
+        ({"content": [{"type": "file", "file": {"file_data": "AAAA", "file_id": "1"}}]}, "messages.content.file.file_id"),
+    ],
+)
+def test_what_is_passed_over_for_another_field_is_named(message: dict[str, Any], name: str) -> None:
+    assert list(ignored({"messages": [{"role": "assistant", **message}]})) == [name]
 
 
 EVENTS: list[ChatEvent] = [

@@ -23,6 +23,8 @@ COSTLY: dict[str, Any] = {
     "transforms": ["middle-out"],
     "web_search_options": {},
     "search_parameters": {"mode": "on"},
+    "search_settings": {"include_domains": ["example.com"]},
+    "compound_custom": {"models": {"reasoning_model": "dear/one"}},
     "plugins": [{"id": "web"}],
     "deferred": True,
     "background": True,

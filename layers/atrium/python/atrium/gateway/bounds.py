@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from atrium.gateway.dense_text import extra_pieces
 from atrium.gateway.pdf_bounds import count_pdf
 from atrium.kernel.errors import ContextTooLong, InvalidInput
 from atrium.providers.base import ChatRequest, File, Image, JsonSchema, Message, Part, Text, Tool
@@ -34,6 +35,15 @@ _IN_PASSING: Final = 2_900
 _WINDOW: Final = 1_000_000
 _PDF: Final = b"%PDF-"
 _PDF_WITHIN: Final = 1024  # bytes from its beginning
+
+# Fields of a body that are no text for the model, or are counted by what they are.
+_UNTOLD: Final = frozenset({
+    *("model", "messages", "input", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n", "stop", "seed"),
+    *("temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "repetition_penalty", "logit_bias"),
+    *("logprobs", "top_logprobs", "parallel_tool_calls", "reasoning_effort", "verbosity", "encoding_format", "dimensions"),
+    *("user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "metadata", "store", "service_tier"),
+    "modalities",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,7 @@ def uncautious(tokens: int) -> int:
 
 def count_text(text: str) -> int:
     """Tokens of a text by a cautious estimate, for whatever model."""
-    return math.ceil(_counter.count(text) * MARGIN)
+    return math.ceil((_counter.count(text) + extra_pieces(text)) * MARGIN)
 
 
 def count_input(request: ChatRequest) -> int:
@@ -97,7 +107,7 @@ def count_body(body: Mapping[str, Any]) -> int:
     """The same of a body in OpenAI's shape, for chats (`messages`) and embeddings (`input`); what is unknown counts as text."""
     model = str(body.get("model", ""))
     told = sum(_wire_message(each, model) for each in _items(body.get("messages")))
-    told += sum(count_text(_dumped(body[name])) for name in ("tools", "functions", "response_format") if body.get(name))
+    told += sum(count_text(_dumped(value)) for name, value in body.items() if name not in _UNTOLD and value)
     return told + (_wire_input(body["input"]) if "input" in body else 0) + MESSAGE
 
 

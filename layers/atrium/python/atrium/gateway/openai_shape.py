@@ -8,6 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
 from atrium.kernel.errors import FieldError, InvalidFields
@@ -31,14 +32,48 @@ _PDF: Final = "application/pdf"
 _ROLES: Final = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _DETAILS: Final = ("auto", "high", "low")
 _CHOICES: Final = frozenset({"auto", "none", "required"})
-_MESSAGE_FIELDS: Final = frozenset({"role", "content", "name", "tool_calls", "tool_call_id", "refusal"})
-_READ: Final = frozenset({
-    *("messages", "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p", "stop"),
-    *("seed", "reasoning_effort", "tools", "tool_choice", "parallel_tool_calls", "response_format", "n", "modalities"),
-    *("functions", "function_call", "audio"),
+type _Fields = Mapping[str, "_Fields | _Kinds | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """What is read of an object by its `type`."""
+
+    fields: Mapping[str, _Fields]
+
+
+_FUNCTION: Final[_Fields] = dict.fromkeys(("name", "description", "parameters", "strict"))
+_CALLED: Final[_Fields] = {"id": None, "type": None, "function": {"name": None, "arguments": None}}
+_PARTS: Final = _Kinds({
+    "text": {"type": None, "text": None},
+    "refusal": {"type": None, "refusal": None},
+    "image_url": {"type": None, "image_url": {"url": None, "detail": None}},
+    "file": {"type": None, "file": {"file_data": None, "filename": None}},
 })  # fmt: skip
+_FORMATS: Final = _Kinds({
+    "text": {"type": None},
+    "json_object": {"type": None},
+    "json_schema": {"type": None, "json_schema": dict.fromkeys(("name", "description", "schema", "strict"))},
+})  # fmt: skip
+# What is read, and of it what; None: whole, whatever is in it.
+_READ: Final[_Fields] = {
+    **dict.fromkeys(("model", "stream", "max_tokens", "max_completion_tokens", "temperature", "top_p", "stop", "seed", "n")),
+    **dict.fromkeys(("reasoning_effort", "parallel_tool_calls", "modalities", "functions", "function_call", "audio")),
+    "messages": {
+        **dict.fromkeys(("role", "name", "tool_call_id", "refusal")),
+        "content": _PARTS,
+        "tool_calls": _CALLED,
+    },
+    "tools": {"type": None, "function": _FUNCTION},
+    "tool_choice": {"type": None, "function": {"name": None}},
+    "response_format": _FORMATS,
+    "stream_options": {"include_usage": None},
+}
 # What asks for nothing where it has its default.
-_DEFAULTS: Final[Mapping[str, object]] = {"frequency_penalty": 0, "presence_penalty": 0, "logprobs": False, "store": False}
+_DEFAULTS: Final[Mapping[str, object]] = {
+    "frequency_penalty": 0, "presence_penalty": 0, "logprobs": False, "store": False,
+    "stream_options.include_obfuscation": False,
+}  # fmt: skip
 
 
 def refused(place: str, detail: str) -> InvalidFields:
@@ -67,13 +102,27 @@ def chat_request(body: Mapping[str, Any], *, model: str, max_tokens: int, timeou
 
 
 def ignored(body: Mapping[str, Any]) -> Iterator[str]:
-    """The fields that asked for something which no `ChatRequest` can say, in OpenAI's names."""
-    for name, value in body.items():
-        if name not in _READ and value is not None and (name not in _DEFAULTS or value != _DEFAULTS[name]):
-            yield name
-    messages = [each for each in body.get("messages", ()) if isinstance(each, Mapping)]
-    unread = {name for each in messages for name, value in each.items() if name not in _MESSAGE_FIELDS and value is not None}
-    yield from (f"messages.{name}" for name in sorted(unread))
+    """The fields that asked for something which no `ChatRequest` can say, in OpenAI's names with dots; each once."""
+    yield from dict.fromkeys(_unread(body, _READ))
+    if any(each.get("content") and each.get("refusal") for each in _objects(body.get("messages"))):
+        yield "messages.refusal"
+
+
+def _unread(value: Mapping[str, Any], read: _Fields | _Kinds, above: str = "") -> Iterator[str]:
+    """The outermost first: the header has room for the first names only."""
+    fields = read.fields.get(str(value.get("type")), {}) if isinstance(read, _Kinds) else read
+    for name, each in value.items():
+        if name not in fields and each is not None and each != _DEFAULTS.get(f"{above}{name}"):
+            yield f"{above}{name}"
+    for name, within in fields.items():
+        if within is not None:
+            for each in _objects(value.get(name)):
+                yield from _unread(each, within, f"{above}{name}.")
+
+
+def _objects(value: object) -> Iterator[Mapping[str, Any]]:
+    """The object itself, or those in a list."""
+    yield from (each for each in (value if isinstance(value, list) else [value]) if isinstance(each, Mapping))
 
 
 def _refuse_unspeakable(body: Mapping[str, Any]) -> None:

@@ -40,6 +40,8 @@ FIELDS: Final[Mapping[str, Rule]] = {
     "transforms": Rule("is not passed on: what is sent is what was counted.", (None, [])),
     "web_search_options": Rule(_SEARCHED, own=False),
     "search_parameters": Rule(_SEARCHED, own=False),
+    "search_settings": Rule(_SEARCHED, own=False),
+    "compound_custom": Rule("is not passed on: other models and tools than were reserved for would be billed.", own=False),
     "plugins": Rule(_SEARCHED, (None, []), own=False),
     "deferred": Rule(_LATER, (None, False), own=False),
     "background": Rule(_LATER, (None, False), own=False),
