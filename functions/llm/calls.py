@@ -6,7 +6,7 @@ from typing import Any
 
 from atrium.gateway.models import ChatCall, Purpose
 from atrium.kernel.principal import Principal
-from atrium.prompts.models import PromptType
+from atrium.prompts.models import PromptType, Rendered
 from atrium.providers.base import ChatRequest, Message
 from atrium.web.prompt_fields import reference_of
 from functions.llm.dependencies import Stored
@@ -21,15 +21,26 @@ async def call_of(body: ChatIn, principal: Principal, stored: Stored, purpose: P
     before: tuple[Message, ...] = ()
     given: Mapping[str, Any] = {}
     unused: tuple[str, ...] = ()
+    left_out: str | None = None
     if body.prompt is not None:
         rendered = await stored.prompts.resolve(principal, reference_of(body.prompt))
-        models = models or ((rendered.model,) if rendered.model else ())
         before, given, unused = rendered.messages, rendered.parameters, rendered.unused
+        if not models and rendered.model:
+            kept = await _is_kept(principal, rendered, stored)
+            models, left_out = ((rendered.model,), None) if kept else ((), rendered.model)
     if not models:
         default = await stored.defaults.get(principal, PromptType.CHAT)
         models, given = (default.model,), {**default.parameters, **given}
     warnings = tuple(f"The prompt has no place for the variable {name}." for name in unused)
+    if left_out:
+        warnings += (f"The prompt's model {left_out} is not yours to ask: {models[0]} answers.",)
     return replace(_call(body, models, before, given, purpose, seconds), warnings=warnings)
+
+
+async def _is_kept(principal: Principal, rendered: Rendered, stored: Stored) -> bool:
+    """Whether the prompt's model answers. One that the tenant did not write itself must not leave it without any."""
+    assert rendered.model is not None
+    return rendered.explain.layer == "tenant" or await stored.models.can_ask(principal, rendered.model)
 
 
 def _call(

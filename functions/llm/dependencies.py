@@ -30,16 +30,18 @@ async def tenant_models(request: Request) -> TenantModels:
 
 
 class Stored(NamedTuple):
-    """What a tenant keeps for chats: prompts, and what answers where no model is named."""
+    """What a tenant keeps for chats: prompts, what answers where no model is named, and its models."""
 
     prompts: PromptService
     defaults: LlmDefaults
+    models: TenantModels
 
 
 async def stored(request: Request) -> Stored:
     """What tenants keep for chats."""
     runtime = request.app.state.runtime
-    return Stored(PromptService(runtime.database), LlmDefaults(runtime.database, runtime.settings.chat_model))
+    defaults = LlmDefaults(runtime.database, runtime.settings.chat_model)
+    return Stored(PromptService(runtime.database), defaults, runtime.tenant_models)
 
 
 async def purpose(request: Request) -> Purpose:

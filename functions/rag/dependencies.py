@@ -1,12 +1,10 @@
 """What the routes work with."""
 
-from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from atrium.answers.service import AnswerService
-from atrium.answers.settling import can_ask
 from atrium.gateway.metered import chat_models, embedders
 from atrium.gateway.models import Purpose
 from atrium.kernel.principal import Principal
@@ -34,7 +32,7 @@ async def answer_service(request: Request, retrieval: Retrieval) -> AnswerServic
     """Answers from what retrieval finds."""
     runtime = request.app.state.runtime
     of = chat_models(runtime.gateway, Purpose("rag", request_id=request_id(request)))
-    usable = partial(can_ask, runtime.tenant_models)
+    usable = runtime.tenant_models.can_ask
     return AnswerService(runtime.database, retrieval, of, runtime.settings, usable)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from atrium.gateway import cache
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.wire import Script
 from tests.integration.llm.conftest import LARGE, MINI, Api, question
@@ -87,3 +88,21 @@ async def test_an_answer_that_cannot_be_kept_is_told_all_the_same(api: Api, open
     (row,) = await api.entries()
     assert row["outcome"] == "ok"
     assert not (await api.chat(cache=HOUR)).json()["cached"]
+
+
+async def test_of_very_many_the_oldest_go(api: Api, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "MAX_ANSWERS", 3)
+    for number in range(5):
+        await api.chat(text=f"Question {number}?", cache=HOUR)
+    theirs = await api.post("/llm/chat", question(cache=HOUR), api.other)
+    assert not theirs.json()["cached"]
+    kept = [(await api.chat(text=f"Question {number}?", cache=HOUR)).json()["cached"] for number in (4, 3, 2)]
+    assert kept == [True] * 3
+    rows = await (await api.admin.execute("SELECT tenant_id, count(*) AS n FROM atrium.kept_answers GROUP BY 1")).fetchall()
+    assert sorted(row["n"] for row in rows) == [1, 3]
+
+
+async def test_what_is_very_long_is_not_kept(api: Api, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "MAX_BYTES", 100)
+    openai.script(Script(answer="word " * 30))
+    assert [(await api.chat(cache=HOUR)).json()["cached"] for _ in range(2)] == [False, False]

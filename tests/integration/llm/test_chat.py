@@ -5,6 +5,10 @@ from typing import Any
 
 import pytest
 
+from atrium.db import Database
+from atrium.kernel.principal import Operator
+from atrium.prompts.by_type import TypePrompts
+from atrium.prompts.models import Content, PromptMessage, PromptType
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.wire import Script
 from tests.integration.llm.conftest import CLAUDE, LARGE, MINI, Api, question
@@ -159,3 +163,17 @@ async def test_the_models_are_listed(api: Api) -> None:
 
 async def test_viewers_may_not(api: Api) -> None:
     assert (await api.http.post("/api/v1/llm/chat", json=question())).status_code == 401
+
+
+async def test_a_platforms_prompt_with_a_model_that_a_tenant_has_not_takes_no_answers_away(api: Api, database: Database) -> None:
+    columns = "key_id, mac, pepper_kid, digest"
+    row = {"any": bytes(32)}
+    await api.admin.execute(f"INSERT INTO atrium.operator_keys ({columns}) VALUES ('theoperator', %(any)s, 'p', %(any)s)", row)
+    content = Content((PromptMessage("system", "Be brief."),), model="xai/grok-4")
+    await TypePrompts(database).put(Operator("theoperator", bytes(32)), PromptType.CHAT, content)
+
+    body = question(prompt="chat")
+    del body["model"]
+    answer = await api.post("/llm/chat", body)
+    assert (answer.status_code, answer.json()["model"]) == (200, "local/extractive"), answer.text
+    assert answer.json()["warnings"] == ["The prompt's model xai/grok-4 is not yours to ask: local/extractive answers."]

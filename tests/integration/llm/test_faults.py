@@ -146,7 +146,7 @@ async def test_a_refusal_is_nobody_elses_business(api: Api, openai: OpenAIServer
 
 async def test_one_that_hangs_is_left_for_the_next(api: Api, openai: OpenAIServer) -> None:
     openai.script(Script(hang=True))
-    api.runtime.settings = api.runtime.settings.model_copy(update={"chat_timeout": 0.4})
+    api.runtime.settings = api.runtime.settings.model_copy(update={"chat_timeout": 4})
     body = question(models=[MINI, LARGE])
     del body["model"]
     answer = (await api.post("/llm/chat", body)).json()
@@ -155,7 +155,7 @@ async def test_one_that_hangs_is_left_for_the_next(api: Api, openai: OpenAIServe
 
 async def test_one_that_hung_may_want_to_be_paid(api: Api, openai: OpenAIServer) -> None:
     openai.script(Script(hang=True))
-    api.runtime.settings = api.runtime.settings.model_copy(update={"chat_timeout": 0.4})
+    api.runtime.settings = api.runtime.settings.model_copy(update={"chat_timeout": 4})
     body = question(models=[LARGE, MINI])
     del body["model"]
     answer = (await api.post("/llm/chat", body)).json()
@@ -170,7 +170,7 @@ async def test_one_that_hung_may_want_to_be_paid(api: Api, openai: OpenAIServer)
 async def hung(api: Api, openai: OpenAIServer) -> Any:
     """The answer to who asked one that hangs, which may have thought all it was allowed to, then another at the same price."""
     openai.script(Script(hang=True))
-    api.runtime.settings = api.runtime.settings.model_copy(update={"chat_timeout": 0.6})
+    api.runtime.settings = api.runtime.settings.model_copy(update={"chat_timeout": 4})
     body = question(models=["openai/o4-mini", "openai/gpt-5.1"], max_tokens=100)
     del body["model"]
     return await api.post("/llm/chat", body)

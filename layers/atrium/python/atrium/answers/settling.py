@@ -3,18 +3,15 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from atrium.answers.models import AnswerRequest
 from atrium.db import Database
-from atrium.kernel.errors import FieldError, InvalidFields, ProviderNotConfigured, UnknownModel
+from atrium.kernel.errors import FieldError, InvalidFields
 from atrium.kernel.principal import Principal
 from atrium.prompts.by_type import LlmDefaults
 from atrium.prompts.models import Explain, PromptType, Reference, Rendered
 from atrium.prompts.service import PromptService
-
-if TYPE_CHECKING:
-    from atrium.gateway.tenant_models import TenantModels
 
 _log: Final = logging.getLogger(__name__)
 Usable = Callable[[Principal, str], Awaitable[bool]]
@@ -22,16 +19,6 @@ Usable = Callable[[Principal, str], Awaitable[bool]]
 _MAX_TOKENS: Final = 1024
 # What a prompt may say of a model's call beside the bound of its answer, in `ChatRequest`'s names.
 _OPTIONS: Final = frozenset({"temperature", "top_p", "seed", "reasoning_effort"})
-
-
-async def can_ask(models: "TenantModels", principal: Principal, model: str) -> bool:
-    """Whether the tenant has the model, and there is a key for its provider."""
-    try:
-        spec = (await models.of(principal)).chat(model)
-        await models.credentials(principal, spec.model.partition("/")[0])
-    except (UnknownModel, ProviderNotConfigured):
-        return False
-    return True
 
 
 async def any_model(_: Principal, __: str) -> bool:

@@ -3037,6 +3037,10 @@ CREATE UNIQUE INDEX invitations_hash ON atrium.invitations USING btree (token_ha
 
 CREATE INDEX kept_answers_expiry ON atrium.kept_answers USING btree (expires_at);
 
+-- kept_answers_oldest
+
+CREATE INDEX kept_answers_oldest ON atrium.kept_answers USING btree (tenant_id, kept_at);
+
 -- ledger_entries_created
 
 CREATE INDEX ledger_entries_created ON atrium.ledger_entries USING btree (tenant_id, created_at);

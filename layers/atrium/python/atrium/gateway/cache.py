@@ -15,6 +15,9 @@ from atrium.providers.base import Message, ToolCall, Usage
 # Changes whenever an answer to the same request would be another by our own doing.
 _EDITION: Final = 1
 _WHOLE: Final = frozenset({"stop", "tool_calls"})
+# What a tenant can keep: answers cost it nothing where their model does not, and their place is everybody's.
+MAX_ANSWERS: Final = 2_000
+MAX_BYTES: Final = 128 * 1024  # of an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,17 @@ class AnswerCache:
         return Kept.from_json(row) if row else None
 
     async def keep(self, principal: Principal, call: ChatCall, models: tuple[str, ...], answer: Answered) -> None:
-        """Keep a whole answer for as long as the call says; what was cut short, by whomever, is not kept."""
+        """Keep a whole answer for as long as the call says; what was cut short, by whomever, is not kept.
+
+        Nor is what is very long; and of very many the oldest go.
+        """
         if answer.finish_reason not in _WHOLE and (answer.finish_reason != "length" or call.max_tokens is None):
             return
-        kept = Kept(answer.model, answer.message, answer.finish_reason, answer.usage)
+        kept = Kept(answer.model, answer.message, answer.finish_reason, answer.usage).to_json()
+        if len(json.dumps(kept)) > MAX_BYTES:
+            return
         async with self._database.transaction(principal) as tx:
-            await repository.keep_answer(tx, fingerprint(call, models), kept.to_json(), call.cache_seconds)
+            await repository.keep_answer(tx, fingerprint(call, models), kept, call.cache_seconds, most=MAX_ANSWERS)
 
 
 def fingerprint(call: ChatCall, models: tuple[str, ...]) -> bytes:

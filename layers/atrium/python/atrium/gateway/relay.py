@@ -320,7 +320,7 @@ def _affordable(call: Call) -> int:
 def _read_whole(provider: Provider, reply: bytes) -> _Whole:
     try:
         value = json.loads(reply)
-        readable = isinstance(value["choices"], list) and "error" not in value
+        readable = isinstance(value["choices"], list) and value.get("error") is None
     except (ValueError, TypeError, KeyError, RecursionError):
         readable = False
         value = {}

@@ -13,6 +13,8 @@ async def find_answer(tx: Transaction, key: bytes, seconds: int) -> dict[str, An
     return row["answer"] if row else None
 
 
-async def keep_answer(tx: Transaction, key: bytes, answer: dict[str, Any], seconds: int) -> None:
-    """Keep the answer under a key for so many seconds, instead of an older one."""
-    await tx.execute(_queries.keep_answer, tenant_id=tx.principal.tenant_id, key=key, answer=answer, seconds=seconds)
+async def keep_answer(tx: Transaction, key: bytes, answer: dict[str, Any], seconds: int, *, most: int) -> None:
+    """Keep the answer under a key for so many seconds, instead of an older one, and the tenant's newest `most` in all."""
+    tenant_id = tx.principal.tenant_id
+    await tx.execute(_queries.keep_answer, tenant_id=tenant_id, key=key, answer=answer, seconds=seconds)
+    await tx.execute(_queries.drop_oldest_answers, tenant_id=tenant_id, most=most)

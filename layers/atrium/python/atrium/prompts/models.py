@@ -22,6 +22,7 @@ MAX_RENDERED: Final = 1_000_000  # characters of all messages
 MAX_PROMPTS: Final = 1000  # of a tenant
 MAX_VERSIONS: Final = 1000  # of a prompt
 MAX_LABELS: Final = 50  # of a prompt
+MAX_REVISIONS: Final = 10_000  # of a label
 MAX_VALUE: Final = 200_000  # characters
 
 Author = Principal | Operator

@@ -16,6 +16,7 @@ from atrium.kernel.principal import Operator
 from atrium.prompts.models import (
     MAX_LABELS,
     MAX_PROMPTS,
+    MAX_REVISIONS,
     MAX_VERSIONS,
     Author,
     Content,
@@ -101,6 +102,8 @@ class TenantShelf:
             return None
         row = await self.tx.fetch_one(_queries.insert_label, **self._key(prompt_id), label=label, variants=_variants(variants))
         await self._cap(_queries.count_labels, prompt_id, MAX_LABELS, "labels of a prompt")
+        if row is not None and row["revision"] > MAX_REVISIONS:
+            raise _full(MAX_REVISIONS, "revisions of a label")
         return None if row is None else int(row["revision"])
 
     async def delete(self, prompt_id: UUID) -> bool:

@@ -11,7 +11,7 @@ from atrium.gateway.tenant_models import repository
 from atrium.gateway.tenant_models.model_set import ModelSet
 from atrium.gateway.tenant_models.models import ModelInfo, OwnKey, ProviderInfo
 from atrium.kernel.clock import now
-from atrium.kernel.errors import ProviderNotConfigured, Unavailable
+from atrium.kernel.errors import ProviderNotConfigured, Unavailable, UnknownModel
 from atrium.kernel.principal import Principal, TenantId
 from atrium.ports.keyring import KeyringSource
 from atrium.ports.sealing import Sealer
@@ -83,6 +83,15 @@ class TenantModels:
             key = await self._open(principal, own)
             models.opened[provider] = Credentials(key, await self._base_url(provider), own=True)
         return models.opened[provider]
+
+    async def can_ask(self, principal: Principal, model: str) -> bool:
+        """Whether the tenant has the chat model, and there is a key for its provider."""
+        try:
+            spec = (await self.of(principal)).chat(model)
+            await self.credentials(principal, spec.model.partition("/")[0])
+        except (UnknownModel, ProviderNotConfigured):
+            return False
+        return True
 
     async def describe(self, principal: Principal, *, disabled: bool = False) -> tuple[ModelInfo, ...]:
         """Every model that the tenant has, chat before embedding; `disabled`: also those that it switched off."""
