@@ -121,3 +121,11 @@ async def test_when_to_come_again_is_a_number_or_a_date(headers: dict[str, str],
         error = await failure(server)
     assert isinstance(error, ProviderUnavailable)
     assert error.retry_after == (seconds if seconds is None else pytest.approx(seconds, abs=100 if seconds > 100 else 0))
+
+
+async def test_what_is_sent_goes_to_no_other_host() -> None:
+    async with OpenAIServer() as server, OpenAIServer() as other:
+        server.script(Script(status=307, headers={"location": f"{other.base_url}/embeddings"}))
+        error = await failure(server)
+    assert (type(error), error.detail) == (ProviderError, "OpenAI answered with the status 307.")
+    assert (len(server.requests), other.connected) == (1, 0)
