@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 HTTP_ERROR = 400
+REDIRECTION = 300
 MOST_KNOWN = 4096
 MALFORMED_FRAME = b'data: {"broken\n\n'
 
@@ -203,11 +204,11 @@ class ScriptedServer:
 
     def _bill(self, reply: Reply, script: Script) -> None:
         """Before the last bytes are there to be read: whoever has them may look at the bill at once, from another thread."""
-        if reply.status < HTTP_ERROR and script.garbage is None:
+        if reply.status < REDIRECTION and script.garbage is None:
             self.counts.add(reply.usage)
 
     def _reply(self, request: Request, script: Script) -> Reply:
-        if script.status >= HTTP_ERROR:
+        if script.status >= REDIRECTION:
             return Reply(self.error(script), status=script.status)
         if script.garbage is not None:
             return Reply(script.garbage, headers={"content-type": "text/html"})

@@ -113,3 +113,10 @@ async def test_unusable_vectors_are_502_with_attempts(api: Api, openai: OpenAISe
     (call,) = await api.calls()
     # The texts were read, and are paid for.
     assert (call["outcome"], call["counted"], call["cost"] > 0) == ("failed", False, True)
+
+
+async def test_an_error_that_is_null_is_none(api: Api, openai: OpenAIServer) -> None:
+    whole = json.loads(reply([1.0] * 1536))
+    for error, status in ((None, 200), ({"message": "x"}, 502)):
+        openai.script(Script(garbage=json.dumps({"error": error} | whole)))
+        assert (await api.post("/embeddings", {"model": SMALL, "input": "text"})).status_code == status

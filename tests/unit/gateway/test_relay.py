@@ -235,6 +235,12 @@ async def test_whatever_a_provider_sends_cuts_the_stream_and_is_settled(broken: 
     assert (settlement.outcome, settlement.counted, settlement.output_tokens > 0) == (Outcome.CUT, False, True)
 
 
+async def test_an_error_that_is_null_is_none() -> None:
+    frames = [each.replace("{", '{"error":null,', 1) for each in (WORD, END)]
+    seen, error, settlement = await streamed(GPT, *frames, "[DONE]")
+    assert (b"word" in seen, error, settlement.outcome) == (True, None, Outcome.OK)
+
+
 async def test_an_end_without_a_reason_is_a_cut() -> None:
     _, error, settlement = await streamed(GPT, WORD, "[DONE]")
     assert (error is None, settlement.outcome) == (False, Outcome.CUT)

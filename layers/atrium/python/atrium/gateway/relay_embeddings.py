@@ -33,6 +33,8 @@ _FLOAT: Final = 4  # bytes
 _FIELDS: Final = ("input", "model", "dimensions", "encoding_format", "user")
 # Where each vector stands: a base64 string, or a list of numbers.
 _VECTOR: Final = re.compile(rb'"embedding"\s*:\s*(?:"([^"]*)"|\[([^\]\[]*)\])')
+# Some servers have the field in every answer.
+_FAILED: Final = re.compile(rb'"error"\s*:\s*(?!\s|null)')
 # What a list of numbers is made of; Infinity and NaN, which Python's own writers put there, are not.
 _DIGITS: Final = b"0123456789+-.eE, \n\r\t"
 
@@ -130,7 +132,7 @@ def check_vectors(provider: Provider, reply: bytes, count: int, dimensions: int 
     lengths = {_length(provider, each[1], each[2]) for each in found}
     if len(lengths) != 1 or (dimensions is not None and lengths != {dimensions}):
         raise ProviderError(f"{provider.label} answered vectors of the lengths {sorted(lengths)[:3]}, not {dimensions or 'one'}.")
-    if b'"error"' in reply[:200] or not reply.rstrip().endswith(b"}"):
+    if _FAILED.search(reply, 0, 200) or not reply.rstrip().endswith(b"}"):
         raise ProviderError(f"The answer of {provider.label} cannot be read.")
 
 

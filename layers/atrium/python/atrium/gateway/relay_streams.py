@@ -126,6 +126,7 @@ class WireStream:
         try:
             value: Any = json.loads(data)
             choices = value.get("choices")
+            # Some servers have the field in every frame.
             if value.get("error") is not None or not isinstance(choices, list):
                 raise ProviderUnavailable(f"{self._label} broke its answer off with an error.", charged=True)
             self._finished = self._finished or any(choice.get("finish_reason") for choice in choices)
