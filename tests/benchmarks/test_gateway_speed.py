@@ -14,12 +14,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import psycopg
 import pytest
 
 from infra.local.postgres import scratch_dir
 from tests.benchmarks.gateway import peers
 from tests.benchmarks.gateway.peers import Peer
+from tests.benchmarks.gateway.upstream import PROMPT
 from tests.factories.cluster import Cluster
 
 TOKENS: Final = 50
@@ -84,14 +86,15 @@ def test_embeddings(line_up: dict[float, list[Peer]]) -> None:
 
 
 def test_ten_thousand_calls_are_settled_to_the_last(line_up: dict[float, list[Peer]], durable: Cluster) -> None:
-    """What the ledger says is what the upstream answered."""
+    """What the ledger says is what the upstream says that it answered."""
     direct, atrium, *_ = line_up[0.0]
-    del direct
-    before = _entries(durable)
+    before, billed = _entries(durable), _bill(direct)
     _ask(atrium, CHAT, "/v1/chat/completions", 32, 10_000)
-    entries, tokens, left = (new - old for new, old in zip(_entries(durable), before, strict=True))
-    print(f"\n10,000 calls: {entries:,} entries, {tokens:,} tokens, {left} not settled")
-    assert (entries, tokens, left) == (10_000, 10_000 * TOKENS, 0)
+    *entered, left = (new - old for new, old in zip(_entries(durable), before, strict=True))
+    told = [new - old for new, old in zip(_bill(direct), billed, strict=True)]
+    print("\n10,000 calls: {:,} entries, {:,} + {:,} tokens,".format(*entered), f"{left} not settled; upstream's: {told}")
+    assert (entered, left) == (told, 0)
+    assert told == [10_000, 10_000 * PROMPT, 10_000 * TOKENS]
 
 
 def _compare(line_up: list[Peer], body: Mapping[str, Any], path: str, connections: int, what: str, *, share: int = 1) -> None:
@@ -124,20 +127,26 @@ def _ask(peer: Peer, body: Mapping[str, Any], path: str, connections: int, reque
     return answer
 
 
-def _entries(cluster: Cluster) -> tuple[int, int, int]:
-    """Of all databases: entries, output tokens, reservations."""
-    total = (0, 0, 0)
+def _bill(upstream: Peer) -> tuple[int, int, int]:
+    """Calls that it answered, tokens of the prompts and of the answers."""
+    told = httpx.get(f"http://127.0.0.1:{upstream.port}/count", trust_env=False).json()
+    return told["calls"], told["prompt"], told["output"]
+
+
+def _entries(cluster: Cluster) -> tuple[int, int, int, int]:
+    """Of all databases: entries, input and output tokens, reservations."""
+    total = (0, 0, 0, 0)
     with cluster.superuser("postgres") as connection:
         names = [name for (name,) in connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'test_%'")]
     for name in names:
         with cluster.superuser(name) as connection:
             (found,) = _figures(connection)
-            total = (total[0] + found[0], total[1] + found[1], total[2] + found[2])
+            total = (total[0] + found[0], total[1] + found[1], total[2] + found[2], total[3] + found[3])
     return total
 
 
-def _figures(connection: psycopg.Connection) -> list[tuple[int, int, int]]:
+def _figures(connection: psycopg.Connection) -> list[tuple[int, int, int, int]]:
     return connection.execute(
-        "SELECT count(*), coalesce(sum(output_tokens), 0)::bigint, (SELECT count(*) FROM atrium.ledger_reservations)"
-        " FROM atrium.ledger_entries"
+        "SELECT count(*), coalesce(sum(input_tokens), 0)::bigint, coalesce(sum(output_tokens), 0)::bigint,"
+        " (SELECT count(*) FROM atrium.ledger_reservations) FROM atrium.ledger_entries"
     ).fetchall()

@@ -1,6 +1,7 @@
 """A provider on OpenAI's wire that answers at once: whole, in tokens, or with vectors. Raw asyncio, so that it is no bottleneck.
 
-`python -m tests.benchmarks.gateway.upstream PORT TOKENS SECONDS_A_TOKEN`. `GET /count` tells how many it answered.
+`python -m tests.benchmarks.gateway.upstream PORT TOKENS SECONDS_A_TOKEN`. `GET /count` is its bill: the calls that it
+answered, and their tokens.
 """
 
 import asyncio
@@ -50,6 +51,8 @@ class Upstream(asyncio.Protocol):
     """One connection. Requests come one at a time."""
 
     answered = 0
+    read = 0
+    written = 0
     tokens = 50
     pause = 0.0
 
@@ -70,13 +73,18 @@ class Upstream(asyncio.Protocol):
 
     def _answer(self, head: bytes, body: bytes) -> None:
         if head.startswith(b"GET /count"):
-            self._send(str(Upstream.answered).encode())
+            bill = {"calls": Upstream.answered, "prompt": Upstream.read, "output": Upstream.written}
+            self._send(json.dumps(bill).encode())
             return
         Upstream.answered += 1
         if b"/embeddings" in head.partition(b"\r\n")[0]:
             asked = json.loads(body)
+            Upstream.read += len(asked["input"])
             self._send(_vectors(len(asked["input"]), packed=asked.get("encoding_format") == "base64"))
-        elif b'"stream":true' in body.replace(b" ", b""):
+            return
+        Upstream.read += PROMPT
+        Upstream.written += Upstream.tokens
+        if b'"stream":true' in body.replace(b" ", b""):
             task = asyncio.ensure_future(self._stream())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -114,6 +114,19 @@ async def test_what_the_other_wire_cannot_answer_is_refused_by_name(
     assert anthropic.requests == []
 
 
+async def test_what_is_not_told_of_a_part_is_named_by_its_place(api: Api, anthropic: AnthropicServer) -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    odd = {"x" * 100: 1, "a\r\nSet-Cookie: pwn=1\r\nx": 1}
+    parts = [{"type": "text", "text": "Hi", **mark, **odd}] * 3
+    body = chat("") | {"messages": [{"role": "user", "content": parts}], "tools": [TOOL | mark]}
+    answer = await api.post("/chat/completions", body | {"stream": True, "stream_options": {"include_obfuscation": True}})
+    assert answer.status_code == 200, answer.text
+    told = answer.headers["x-atrium-ignored"].split(", ")
+    named = ["messages.content.cache_control", "stream_options.include_obfuscation", "tools.cache_control"]
+    assert (sorted(told[:-1]), told[-1]) == (named, "and 2 more")
+    assert "set-cookie" not in answer.headers
+
+
 @pytest.mark.parametrize("stream", [True, False])
 async def test_field_names_of_the_callers_never_write_the_header(api: Api, stream: bool) -> None:
     strange = {"日本": 1, "a\r\nSet-Cookie: pwn=1\r\nx": 1, **{f"field_{at}": 1 for at in range(40)}}
