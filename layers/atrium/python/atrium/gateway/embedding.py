@@ -37,11 +37,10 @@ class Embedding:
     async def embed(self, model: str, texts: Sequence[str], kind: TextKind) -> Embedded:
         """One vector a text. Errors: UnknownModel, BudgetExceeded, ProviderNotConfigured, ProviderError with `attempts`."""
         spec = self._models.embedding(model)
-        tokens = _count(texts)
         candidate = await self._candidate(spec)
         if spec.model.startswith(LOCAL):
-            return await self._free(candidate, texts, kind, tokens)
-        spend = spend_of(Kind.EMBEDDING, spec.model, self._purpose, spec.price.bound(tokens, 0), seconds=TIMEOUT + GRACE)
+            return await self._free(candidate, texts, kind)
+        spend = spend_of(Kind.EMBEDDING, spec.model, self._purpose, spec.price.bound(_count(texts), 0), seconds=TIMEOUT + GRACE)
         meter = Meter(self._ledger, self._principal, await reserve(self._ledger, self._principal, spend), spend)
         parts = _Parts(spec, texts)
         try:
@@ -70,18 +69,20 @@ class Embedding:
             await count_exactly(await self.adapter(model), texts)
             return
         # Above the truth by a fifth on English still: refused is what is over for certain, else its provider decides.
-        longest = max((uncautious(uncautious(count_text(text))) for text in texts), default=0)
-        if longest > spec.space.max_tokens:
-            raise ContextTooLong(longest, spec.space.max_tokens)
+        most = spec.space.max_tokens
+        # No text has more tokens than characters by this count: most need not be counted.
+        longest = max((uncautious(uncautious(count_text(text))) for text in texts if len(text) > most), default=0)
+        if longest > most:
+            raise ContextTooLong(longest, most)
 
     async def adapter(self, model: str) -> Embedder:
         """What speaks to the model, for its tokenizer and its sizes."""
         return await self._speaker(await self._candidate(self._models.embedding(model)))
 
-    async def _free(self, candidate: Candidate[EmbeddingSpec], texts: Sequence[str], kind: TextKind, tokens: int) -> Embedded:
+    async def _free(self, candidate: Candidate[EmbeddingSpec], texts: Sequence[str], kind: TextKind) -> Embedded:
         spec = candidate.spec
         vectors = await _ask(await self._speaker(candidate), spec, texts, kind)
-        spend, (usage, counted) = spend_of(Kind.EMBEDDING, spec.model, self._purpose, 0), _usage(vectors, tokens)
+        spend, (usage, counted) = spend_of(Kind.EMBEDDING, spec.model, self._purpose, 0), _usage(vectors, texts)
         settlement = Settlement(Outcome.OK, 0, spec.model, usage.input_tokens, counted=counted)
         await self._ledger.record(self._principal, spend, settlement)
         return Embedded(spend.id, spec.model, vectors, usage.input_tokens, 0)
@@ -137,7 +138,7 @@ class _Parts:
 
     def take(self, vectors: Vectors) -> None:
         """Those of the next texts. Nothing longer is read than the model can, whatever its provider says."""
-        used, counted = _usage(vectors, _count(self.next(vectors.count)))
+        used, counted = _usage(vectors, self.next(vectors.count))
         most = vectors.count * self._spec.space.max_tokens
         self.usage = Usage(self.usage.input_tokens + min(used.input_tokens, most))
         self.counted = self.counted and counted
@@ -174,10 +175,10 @@ def _count(texts: Sequence[str]) -> int:
     return sum(map(count_text, texts))
 
 
-def _usage(vectors: Vectors, tokens: int) -> tuple[Usage, bool]:
+def _usage(vectors: Vectors, texts: Sequence[str]) -> tuple[Usage, bool]:
     """As the provider counts it, or by our cautious count; and whether it was the provider's."""
     told = vectors.tokens
-    return (Usage(uncautious(tokens)), False) if told is None else (Usage(told), True)
+    return (Usage(uncautious(_count(texts))), False) if told is None else (Usage(told), True)
 
 
 def _check(vectors: Vectors, count: int, spec: EmbeddingSpec) -> None:
