@@ -54,7 +54,7 @@ def source(server: AnthropicServer, key: str = "sk-ant-test") -> Any:
 
 def request(**changes: Any) -> ChatRequest:
     messages = (Message("system", "Be brief."), Message("user", "Say it."))
-    given: dict[str, Any] = {"model": HAIKU, "messages": messages, "timeout": 5.0}
+    given: dict[str, Any] = {"model": HAIKU, "messages": messages, "timeout": 30.0}
     return ChatRequest(**(given | changes))
 
 

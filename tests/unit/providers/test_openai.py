@@ -51,7 +51,7 @@ def source(server: OpenAIServer, key: str = "sk-test") -> Any:
 
 def request(**changes: Any) -> ChatRequest:
     messages = (Message("system", "Be brief."), Message("user", "Say it."))
-    given: dict[str, Any] = {"model": "gpt-4.1-mini", "messages": messages, "timeout": 5.0}
+    given: dict[str, Any] = {"model": "gpt-4.1-mini", "messages": messages, "timeout": 30.0}
     return ChatRequest(**(given | changes))
 
 
