@@ -102,6 +102,7 @@ DEFINER_FUNCTIONS = {
     "platform_prompt_point",
     "seal_audit",
     "search_chunks",
+    "search_elsewhere",
     "usage_figures",
     "usage_fold_old",
     "usage_tell",

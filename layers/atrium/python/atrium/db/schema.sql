@@ -1242,6 +1242,7 @@ DECLARE
     exact  integer;
     q      tsquery[];
     f      double precision[];
+    many   boolean;
 BEGIN
     asked := atrium.question_words(space, question, asked_in);
     IF asked.words IS NULL THEN
@@ -1253,6 +1254,7 @@ BEGIN
     END IF;
     q := asked.words;
     f := asked.frequencies;
+    many := cardinality(q) > 8;   -- most questions have no more; the other eight columns, empty, are a seventh of the work
     -- Any of the rarer words; where even the rarest is everywhere, several of them at once, as far as enough chunks have them all.
     SELECT coalesce(string_agg(word::text, ' | ') FILTER (WHERE together <= budget),
                     string_agg(word::text, ' & ') FILTER (WHERE joint >= budget / 2.0 OR i = 1))::tsquery,
@@ -1267,10 +1269,14 @@ BEGIN
                1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[3]), 0) AS y3, 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[4]), 0) AS y4,
                1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[5]), 0) AS y5, 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[6]), 0) AS y6,
                1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[7]), 0) AS y7, 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[8]), 0) AS y8,
-               1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[9]), 0) AS y9, 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[10]), 0) AS y10,
-               1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[11]), 0) AS y11, 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[12]), 0) AS y12,
-               1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[13]), 0) AS y13, 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[14]), 0) AS y14,
-               1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[15]), 0) AS y15, 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[16]), 0) AS y16
+               CASE WHEN many THEN 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[9]), 0) END AS y9,
+               CASE WHEN many THEN 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[10]), 0) END AS y10,
+               CASE WHEN many THEN 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[11]), 0) END AS y11,
+               CASE WHEN many THEN 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[12]), 0) END AS y12,
+               CASE WHEN many THEN 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[13]), 0) END AS y13,
+               CASE WHEN many THEN 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[14]), 0) END AS y14,
+               CASE WHEN many THEN 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[15]), 0) END AS y15,
+               CASE WHEN many THEN 1.644934 - 16.44934 * nullif(ts_rank(c.tsv, q[16]), 0) END AS y16
         FROM atrium.chunks c
         WHERE c.space_id = space AND c.tenant_id = tenant AND c.tsv @@ lookup AND (scope IS NULL OR c.document_id = ANY (scope))),
     -- Words that were looked up are counted exactly, all others as the sample says.
@@ -1291,10 +1297,11 @@ BEGIN
              + coalesce(w[3] * (2 - y3) / (1 + k * y3), 0) + coalesce(w[4] * (2 - y4) / (1 + k * y4), 0)
              + coalesce(w[5] * (2 - y5) / (1 + k * y5), 0) + coalesce(w[6] * (2 - y6) / (1 + k * y6), 0)
              + coalesce(w[7] * (2 - y7) / (1 + k * y7), 0) + coalesce(w[8] * (2 - y8) / (1 + k * y8), 0)
-             + coalesce(w[9] * (2 - y9) / (1 + k * y9), 0) + coalesce(w[10] * (2 - y10) / (1 + k * y10), 0)
-             + coalesce(w[11] * (2 - y11) / (1 + k * y11), 0) + coalesce(w[12] * (2 - y12) / (1 + k * y12), 0)
-             + coalesce(w[13] * (2 - y13) / (1 + k * y13), 0) + coalesce(w[14] * (2 - y14) / (1 + k * y14), 0)
-             + coalesce(w[15] * (2 - y15) / (1 + k * y15), 0) + coalesce(w[16] * (2 - y16) / (1 + k * y16), 0) AS relevance
+             + CASE WHEN many THEN
+                   coalesce(w[9] * (2 - y9) / (1 + k * y9), 0) + coalesce(w[10] * (2 - y10) / (1 + k * y10), 0)
+                 + coalesce(w[11] * (2 - y11) / (1 + k * y11), 0) + coalesce(w[12] * (2 - y12) / (1 + k * y12), 0)
+                 + coalesce(w[13] * (2 - y13) / (1 + k * y13), 0) + coalesce(w[14] * (2 - y14) / (1 + k * y14), 0)
+                 + coalesce(w[15] * (2 - y15) / (1 + k * y15), 0) + coalesce(w[16] * (2 - y16) / (1 + k * y16), 0) ELSE 0 END AS relevance
         FROM matched AS m, weighed
         ORDER BY relevance DESC, m.id LIMIT top)
     SELECT array_agg(r.id), array_agg(r.relevance), array_agg(r.language), max(r.compared)
@@ -1788,6 +1795,26 @@ END
 $$;
 
 ALTER FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, asked_in text, known text[], collections text[], document_ids uuid[], filter jsonpath, top integer) OWNER TO atrium_definer;
+
+-- search_elsewhere(smallint)
+
+CREATE FUNCTION atrium.search_elsewhere(space smallint) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'atrium', 'public', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    tenant uuid := atrium.required_tenant();
+BEGIN
+    RETURN coalesce((SELECT b.space_id FROM atrium.chunk_bits b WHERE b.tenant_id = tenant ORDER BY b.space_id LIMIT 1) <> space
+        OR (SELECT b.space_id FROM atrium.chunk_bits b WHERE b.tenant_id = tenant ORDER BY b.space_id DESC LIMIT 1) <> space, false);
+END
+$$;
+
+ALTER FUNCTION atrium.search_elsewhere(space smallint) OWNER TO atrium_definer;
 
 -- search_scope(text[], uuid[], jsonpath)
 
@@ -4198,6 +4225,11 @@ GRANT ALL ON FUNCTION atrium.search_chunks(space smallint, vector public.halfvec
 
 REVOKE ALL ON FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, asked_in text, known text[], collections text[], document_ids uuid[], filter jsonpath, top integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION atrium.search_chunks(space smallint, vector public.halfvec, words text, asked_in text, known text[], collections text[], document_ids uuid[], filter jsonpath, top integer) TO atrium_app;
+
+-- FUNCTION search_elsewhere(space smallint)
+
+REVOKE ALL ON FUNCTION atrium.search_elsewhere(space smallint) FROM PUBLIC;
+GRANT ALL ON FUNCTION atrium.search_elsewhere(space smallint) TO atrium_app;
 
 -- FUNCTION search_scope(collections text[], document_ids uuid[], filter jsonpath)
 

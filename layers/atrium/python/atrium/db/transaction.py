@@ -40,6 +40,11 @@ class Transaction:
         with translated():
             return await (await self._run(query, params)).fetchall()
 
+    async def invoke(self, query: LiteralString, **params: object) -> list[Row]:
+        """As `fetch_all`, and a connection parses and plans it once: for statements that call functions and read no table."""
+        with translated():
+            return await (await self._run(query, params, prepare=True)).fetchall()
+
     async def execute(self, query: LiteralString, **params: object) -> int:
         """Run a statement and return how many rows it touched."""
         with translated():
@@ -83,14 +88,14 @@ class Transaction:
         if outcome.statusmessage != "COMMIT":  # Postgres answers a COMMIT after a swallowed error with ROLLBACK, politely
             raise RuntimeError("an error inside the transaction was swallowed, so nothing was committed")
 
-    async def _run(self, query: LiteralString, params: dict[str, object]) -> AsyncCursor[Row]:
+    async def _run(self, query: LiteralString, params: dict[str, object], *, prepare: bool | None = None) -> AsyncCursor[Row]:
         async with self._turn:
             if self._ended:
                 raise RuntimeError("the transaction has ended")
             if self._begun:
-                return await self._connection.execute(query, params)
+                return await self._connection.execute(query, params, prepare=prepare)
             self._begun = True
             async with self._connection.pipeline():
                 await self._connection.execute("BEGIN")
-                await self._connection.execute(_SET_TENANT, {"tenant_id": str(self.principal.tenant_id)})
-                return await self._connection.execute(query, params)
+                await self._connection.execute(_SET_TENANT, {"tenant_id": str(self.principal.tenant_id)}, prepare=True)
+                return await self._connection.execute(query, params, prepare=prepare)

@@ -46,13 +46,9 @@ LIMIT %(limit)s
 
 -- name: search_chunks
 -- By the vector, by the words, or both, in one statement, which also tells whether the tenant has chunks in other spaces: always in
--- its first row, which has no chunk where nothing was found. The tenant's first space and its last are each one look into the index;
--- an EXISTS over the spaces would be planned as a pass over all that the tenant has.
+-- its first row, which has no chunk where nothing was found. It reads no table itself, so that a connection plans it once.
 SELECT found.*, elsewhere
-FROM (SELECT coalesce(
-          (SELECT b.space_id FROM atrium.chunk_bits AS b WHERE b.tenant_id = %(tenant_id)s ORDER BY b.space_id LIMIT 1) <> %(space_id)s
-          OR (SELECT b.space_id FROM atrium.chunk_bits AS b WHERE b.tenant_id = %(tenant_id)s ORDER BY b.space_id DESC LIMIT 1)
-             <> %(space_id)s, false) AS elsewhere) AS spaces
+FROM atrium.search_elsewhere(%(space_id)s::smallint) AS elsewhere
 LEFT JOIN atrium.search_chunks(%(space_id)s::smallint, %(vector)b::public.halfvec, %(words)s::text, %(asked_in)s::text,
                                %(known)s::text[], %(collections)s::text[], %(document_ids)s::uuid[], %(filter)s::jsonpath,
                                %(limit)s::integer) AS found ON true

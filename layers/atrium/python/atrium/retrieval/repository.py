@@ -120,10 +120,9 @@ async def _search(
 async def _rows(
     tx: Transaction, space: EmbeddingSpace, vector: Vectors | None, words: str | None, language: str, scope: Scope, limit: int
 ) -> list[Row]:
-    return await tx.fetch_all(
+    return await tx.invoke(
         _queries.search_chunks,
         space_id=space.id,
-        tenant_id=tx.principal.tenant_id,
         vector=None if vector is None else _question(space, vector),
         words=words,
         asked_in=language,
