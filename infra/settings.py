@@ -106,7 +106,7 @@ class Settings(BaseModel):
     # A model that looks once more at what a search with `rerank` found: `local/relevance`. Empty: none.
     reranker: str = ""
     # Chunks of a tenant in one embedding space from which on it gets a vector index of its own.
-    index_threshold: int = Field(default=8_000, ge=1)
+    index_threshold: int = Field(default=20_000, ge=1)
     # Requests a second per user or key, and per tenant; a minute per address, on routes without credentials.
     rate_limit_principal: int = Field(default=50, ge=1)
     rate_limit_tenant: int = Field(default=200, ge=1)

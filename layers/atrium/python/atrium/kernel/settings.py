@@ -88,7 +88,7 @@ class Settings(BaseModel):
     # A model that looks once more at what a search found, when asked to: `local/relevance`. Empty: none.
     reranker: str = ""
     # Chunks of a tenant in one embedding space from which on housekeeping gives it an HNSW index of its own.
-    index_threshold: int = Field(default=8_000, ge=1)
+    index_threshold: int = Field(default=20_000, ge=1)
     model_dir: str = "/opt/model"
     # Providers and models beside those of providers/models.json, in its shape, as JSON.
     models: str = ""
