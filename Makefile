@@ -45,7 +45,7 @@ reset: environment ## stop it and delete its data
 	@$(python) -m infra.local reset
 status: environment ## what runs, and where
 	@$(python) -m infra.local status
-operator-key: environment ## print the operator's API key: curl -H "X-API-Key: $$(make -s operator-key)" …/metrics
+operator-key: environment ## print the operator's API key: curl -H "X-API-Key: $(make -s operator-key)" …/metrics
 	@$(python) -m infra.local operator-key
 logs: environment ## recent log lines; AREA=rag|ingest|...|edge|postgres|emulator
 	@$(python) -m infra.local logs $(AREA)

@@ -111,6 +111,16 @@ async def test_ones_own_key_goes_before_the_platforms_to_where_the_deployment_ca
     assert (await world.models.credentials(tenant, "groq")).api_key == "gsk-platform"
 
 
+async def test_who_was_told_that_there_is_no_key_and_gives_one_is_served_at_once(database: Database, tenant: Principal) -> None:
+    here, elsewhere = World(database), World(database)
+    elsewhere.keyring = here.keyring
+    elsewhere.changes = ModelChanges(database, here.keyring, elsewhere.models)
+    with pytest.raises(ProviderNotConfigured):
+        await here.models.credentials(tenant, "openai")
+    await elsewhere.changes.put_key(tenant, "openai", KEY)
+    assert (await (await here.models.of(tenant)).credentials(tenant, "openai")).api_key == KEY
+
+
 async def test_prices_and_key_are_of_one_moment(world: World, tenant: Principal) -> None:
     await world.changes.change(tenant, [ModelChange("groq/llama-3.3-70b-versatile", price=Rates(0, 0, 0))])
     await world.changes.put_key(tenant, "groq", "gsk-of-my-own-0123456789")

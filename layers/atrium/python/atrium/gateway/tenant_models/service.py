@@ -78,11 +78,19 @@ class TenantModels:
             return Credentials("")
         own = models.own_keys.get(provider)
         if own is None:
-            return await self._platform(provider, refresh=refresh)
+            return await self._platforms(principal, provider, refresh=refresh)
         if provider not in models.opened:
             key = await self._open(principal, own)
             models.opened[provider] = Credentials(key, await self._base_url(provider), own=True)
         return models.opened[provider]
+
+    async def _platforms(self, principal: Principal, provider: str, *, refresh: bool) -> Credentials:
+        try:
+            return await self._platform(provider, refresh=refresh)
+        except ProviderNotConfigured:
+            # Whoever is told so gives the tenant a key, in another process: then this one must not go by what it knew before.
+            self.forget(principal.tenant_id)
+            raise
 
     async def can_ask(self, principal: Principal, model: str) -> bool:
         """Whether the tenant has the chat model, and there is a key for its provider."""
