@@ -27,7 +27,7 @@ from tests.factories.cluster import Cluster
 from tests.factories.documents import World
 from tests.integration.operations import OPERATIONS, PRIVATE
 
-EXAMPLES: Final = 48
+EXAMPLES: Final = 58
 STEPS: Final = 100
 OPERATIONS_AT_LEAST: Final = 5000
 _ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
