@@ -440,19 +440,3 @@ async def test_a_model_that_the_sdk_takes_for_retired_is_asked_without_a_warning
     await chat.close()
     assert isinstance(events[-1], Completed)
     assert server.requests[-1].json()["model"] == "claude-opus-4-20250514"
-
-
-@pytest.mark.parametrize("variable", ["", "HTTP_PROXY", "ALL_PROXY"])
-async def test_what_is_sent_goes_to_no_other_host(
-    server: AnthropicServer, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
-    async with AnthropicServer() as other:
-        if variable:
-            monkeypatch.setenv(variable, other.origin)
-            monkeypatch.setenv("NO_PROXY", "")
-        server.script(Script(status=307, headers={"location": f"{other.origin}/v1/messages"}))
-        chat = AnthropicChat(source(server), ANTHROPIC)
-        with pytest.raises(ProviderError, match="answered with the status 307") as caught:
-            await collect(chat, request())
-        await chat.close()
-    assert (type(caught.value), len(server.requests), other.connected) == (ProviderError, 1, 0)

@@ -359,17 +359,3 @@ async def test_embeddings_too_leave_retries_to_the_caller(server: OpenAIServer, 
     with pytest.raises(ProviderUnavailable) as caught:
         await embedder.embed(["text"], "document")
     assert (caught.value.status, len(server.requests)) == (fault.status, 1)
-
-
-@pytest.mark.parametrize("variable", ["", "HTTP_PROXY", "ALL_PROXY"])
-async def test_what_is_sent_goes_to_no_other_host(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-    async with OpenAIServer() as other:
-        if variable:
-            monkeypatch.setenv(variable, other.origin)
-            monkeypatch.setenv("NO_PROXY", "")
-        server.script(Script(status=307, headers={"location": f"{other.origin}/v1/chat/completions"}))
-        chat = OpenAIChat(source(server), OPENAI)
-        with pytest.raises(ProviderError, match="answered with the status 307") as caught:
-            await collect(chat, request())
-        await chat.close()
-    assert (type(caught.value), len(server.requests), other.connected) == (ProviderError, 1, 0)

@@ -12,10 +12,8 @@ from atrium.providers.connection import (
     PASSING,
     PAYMENT_REQUIRED,
     READ_TIMEOUT,
-    REDIRECTIONS,
     SERVER_ERROR,
     SdkConnection,
-    http_client,
     imported,
     retry_after,
     was_sent,
@@ -61,7 +59,6 @@ class Connection(SdkConnection["AsyncAnthropic"]):
             base_url=self.address(credentials).removesuffix("/").removesuffix("/v1"),
             max_retries=0,
             timeout=Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
-            http_client=http_client(),
         )
 
     def refuses_key(self, error: Exception) -> bool:
@@ -90,8 +87,6 @@ def translated(provider: Provider) -> Iterator[None]:
 
 
 def _status_error(label: str, error: "APIStatusError") -> ProviderError:
-    if error.status_code in REDIRECTIONS:
-        return ProviderError(f"{label} answered with the status {error.status_code}")
     status = error.status_code if error.status_code >= _BAD_REQUEST else _STATUS.get(error.type or "", SERVER_ERROR)
     message = (error.api_message or "no reason given")[:_MESSAGE_LENGTH]
     # These quote parts of the key, so their text stays behind.

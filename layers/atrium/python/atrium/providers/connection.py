@@ -3,22 +3,17 @@
 import asyncio
 import math
 import re
-import ssl
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
-from functools import cache
 from importlib import import_module
 from time import time
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from atrium.kernel.errors import NotFound, ProviderNotConfigured, ProviderUnavailable
 from atrium.providers.catalogue import Provider
 from atrium.providers.credentials import Credentials, CredentialsSource
-
-if TYPE_CHECKING:
-    from httpx2 import AsyncClient
 
 _UNCONNECTED: Final = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
 CONNECT_TIMEOUT: Final = 5.0
@@ -27,28 +22,9 @@ SERVER_ERROR: Final = 500
 PASSING: Final = frozenset({408, 409, 429})
 KEY_REFUSED: Final = frozenset({401, 403})
 PAYMENT_REQUIRED: Final = 402
-REDIRECTIONS: Final = range(300, 400)
 _BAD_REQUEST: Final = 400
 # At its beginning: further on, a message may quote what a caller wrote.
 _OF_THE_KEY: Final = re.compile(r"\s*(?:(?:incorrect|invalid) api.?key|api.?key not valid)", re.IGNORECASE)
-
-
-def http_client() -> "AsyncClient":
-    """For an SDK, as the relay's: what a provider is sent, its key with it, goes where its address says and nowhere else.
-
-    Not the SDK's own: that follows redirects, and Anthropic's asks the environment for proxies whatever it is told.
-    Certificates are the machine's, also those that SSL_CERT_FILE names: a server of one's own may have a private authority.
-    """
-    from httpx2 import AsyncClient, Limits
-
-    # As many connections as the SDKs have.
-    limits = Limits(max_connections=1000, max_keepalive_connections=100)
-    return AsyncClient(follow_redirects=False, trust_env=False, verify=_certificates(), limits=limits)
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    return ssl.create_default_context()
 
 
 class Client(Protocol):

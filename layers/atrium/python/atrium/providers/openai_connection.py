@@ -11,10 +11,8 @@ from atrium.providers.connection import (
     PASSING,
     PAYMENT_REQUIRED,
     READ_TIMEOUT,
-    REDIRECTIONS,
     SERVER_ERROR,
     SdkConnection,
-    http_client,
     imported,
     key_refused,
     retry_after,
@@ -57,7 +55,6 @@ class Connection(SdkConnection["AsyncOpenAI"]):
             base_url=self.address(credentials),
             max_retries=0,
             timeout=Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
-            http_client=http_client(),
         )
 
     def refuses_key(self, error: Exception) -> bool:
@@ -103,8 +100,6 @@ def _status_error(label: str, error: "APIStatusError") -> ProviderError:
     status, said = error.status_code, _error_object(error)
     if key_refused(status, _reason(error)):
         return ProviderError(f"{label} refused this deployment's API key")
-    if status in REDIRECTIONS:
-        return ProviderError(f"{label} answered with the status {status}")
     if status == PAYMENT_REQUIRED or {str(said.get("code")), str(said.get("type"))} & _NO_QUOTA:
         return _no_quota(label)
     if status in PASSING or status >= SERVER_ERROR:
